@@ -1,0 +1,1 @@
+"""How the world is touched: settings, ledger, sources, index, embedder, logs. The only layer that knows drivers."""

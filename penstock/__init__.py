@@ -1,0 +1,1 @@
+"""The front door: command line, search, status, and the composition of all parts."""

@@ -1,0 +1,1 @@
+"""What happened outside: watched folders and listed sources become events."""

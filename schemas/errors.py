@@ -1,0 +1,112 @@
+"""Everything that can go wrong, by the one question a caller must answer: what now?
+
+PenstockError
+├── UsageError      the command or a setting is wrong: say so, exit 2
+│   ├── HomeBusy    another process writes to this home
+│   └── HomeTooNew  a newer penstock wrote this home
+├── Unreachable     a part or a source does not answer: nothing is deleted, try again later, exit 2
+└── Refusal         this version of one document cannot be indexed: it is held, its neighbours go on, exit 1
+
+An error carries fields, and builds its line from them: what is wrong, where, and what to do next.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a version of a document is refused; stable names, shown by `status` and `index --json`."""
+
+    EMPTY = "empty"
+    UNSUPPORTED = "unsupported"
+    UNREADABLE = "unreadable"
+    CORRUPT = "corrupt"
+    ENCRYPTED = "encrypted"
+    TOO_LARGE = "too-large"
+    NO_TEXT = "no-text"
+    NOT_A_FILE = "not-a-file"
+    BROKEN_LINK = "broken-link"
+    LINK_LOOP = "link-loop"
+    OUTSIDE_ROOT = "outside-root"
+    CHANGING = "changing"
+    PARSER_TIMEOUT = "parser-timeout"
+    PARSER_CRASH = "parser-crash"
+    BAD_CHUNKS = "bad-chunks"
+    BAD_VECTORS = "bad-vectors"
+    REMOVAL_HELD = "removal-held"
+
+
+#: What a person can do about each reason, in plain words.
+TODO: dict[Reason, str] = {
+    Reason.EMPTY: "restore its text, or delete it to take it out of the index",
+    Reason.UNSUPPORTED: "convert it to a supported format, or exclude it in the sources file",
+    Reason.UNREADABLE: "give this user permission to read it",
+    Reason.CORRUPT: "save it again from the program that made it",
+    Reason.ENCRYPTED: "store a copy without a password",
+    Reason.TOO_LARGE: "split it, or raise PENSTOCK_MAX_DOCUMENT_BYTES",
+    Reason.NO_TEXT: "it may be a scan: store a version with a text layer",
+    Reason.NOT_A_FILE: "only regular files are indexed: move it out of the source",
+    Reason.BROKEN_LINK: "restore the link's target, or delete the link",
+    Reason.LINK_LOOP: "remove the link that points back at its own folder",
+    Reason.OUTSIDE_ROOT: "copy the target into the source, or declare the target's folder as a source",
+    Reason.CHANGING: "it changed while being read: run again once writing has finished",
+    Reason.PARSER_TIMEOUT: "split it, or save it again more simply",
+    Reason.PARSER_CRASH: "save it again from the program that made it, and report it if that does not help",
+    Reason.BAD_CHUNKS: "report it: the chunks of this document broke a rule",
+    Reason.BAD_VECTORS: "report it: the model gave unusable vectors for this document",
+    Reason.REMOVAL_HELD: "check the source; if the documents are meant to be gone, run again with --allow-mass-delete",
+}
+
+
+class PenstockError(Exception):
+    """Base of every error Penstock raises on purpose."""
+
+
+class UsageError(PenstockError):
+    """The command line or a setting is wrong: `what` (and where), and what to do about it."""
+
+    def __init__(self, what: str, todo: str = "") -> None:
+        self.what, self.todo = what, todo
+        super().__init__(f"{what} ({todo})" if todo else what)
+
+
+class HomeBusy(UsageError):
+    """Another process holds the home's lock; a second writer is refused."""
+
+    def __init__(self, home: str, pid: int, command: str) -> None:
+        self.home, self.pid, self.command = home, pid, command
+        super().__init__(
+            f"the home {home} is in use by process {pid} ({command})",
+            "wait for it to finish or stop it; search, status and audit work meanwhile",
+        )
+
+
+class HomeTooNew(UsageError):
+    """The home was written by a newer version than this one."""
+
+    def __init__(self, home: str, found: int, known: int) -> None:
+        self.home, self.found, self.known = home, found, known
+        super().__init__(
+            f"the home {home} has format {found}, this penstock knows up to {known}",
+            "upgrade penstock, or choose another home with --home",
+        )
+
+
+class Unreachable(PenstockError):
+    """A part or a source does not answer as it should. Says nothing about the documents in it: none is gone."""
+
+    def __init__(self, where: str, what: str, todo: str) -> None:
+        self.where, self.what, self.todo = where, what, todo
+        super().__init__(f"{where}: {what} ({todo})")
+
+
+class Refusal(PenstockError):
+    """One version of one document cannot be indexed. The last good version stays searchable."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+
+    @property
+    def todo(self) -> str:
+        """What a person can do about it."""
+        return TODO[self.reason]

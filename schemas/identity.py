@@ -1,0 +1,74 @@
+"""Names of things: URIs, document ids, chunk hashes and point ids. The same input gives the same name, everywhere.
+
+A URI percent-encodes the name's raw bytes (RFC 3986), `/` kept and `!` encoded, so that a name in any encoding has
+one URI and comes back from it byte for byte, and `!/` can mark a member of a container.
+"""
+
+import hashlib
+import uuid
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+#: Namespace of every UUIDv5 made here. Never change it: every id in every index derives from it.
+NAMESPACE = uuid.UUID("7b1c2a52-6f0e-5d0e-9a53-2f2d1c5a9e10")
+#: Default tenant.
+DEFAULT_TENANT = "default"
+
+_SAFE = "/-._~"
+
+
+def quote(raw: bytes) -> str:
+    """Percent-encode raw bytes; `/` and unreserved characters stay, `!` does not."""
+    return quote_from_bytes(raw, safe=_SAFE)
+
+
+def file_uri(path: bytes) -> str:
+    """URI of an absolute path given as raw bytes (`os.fsencode`)."""
+    return "file://" + quote(path)
+
+
+def file_path(uri: str) -> bytes:
+    """The raw path of a `file://` URI.
+
+    Raises:
+        ValueError: `uri` is not a file URI.
+    """
+    if not uri.startswith("file:///"):
+        raise ValueError(f"not a file URI: {uri}")
+    return unquote_to_bytes(uri[len("file://") :])
+
+
+def s3_uri(bucket: str, key: str) -> str:
+    """URI of an object; `key` is the key itself, not an encoded form of it."""
+    return f"s3://{bucket}/{quote(key.encode())}"
+
+
+def s3_location(uri: str) -> tuple[str, str]:
+    """(bucket, key) of an `s3://` URI.
+
+    Raises:
+        ValueError: `uri` is not an S3 URI, or names no bucket.
+    """
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        raise ValueError(f"not an S3 URI: {uri}")
+    return bucket, unquote_to_bytes(key).decode()
+
+
+def document_id(tenant: str, uri: str) -> str:
+    """UUIDv5 of tenant and URI. The length of the tenant keeps ("a", "bc") and ("ab", "c") apart."""
+    return str(uuid.uuid5(NAMESPACE, f"{len(tenant)}:{tenant}{uri}"))
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a chunk's exact text, hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_hash(body: bytes) -> str:
+    """SHA-256 of a document's bytes, hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def point_id(document: str, chunk_hash: str, occurrence: int) -> str:
+    """UUIDv5 of a chunk: its document (which is tenant and URI), its exact text, and which of the equal ones it is."""
+    return str(uuid.uuid5(uuid.UUID(document), f"{chunk_hash}:{occurrence}"))

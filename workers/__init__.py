@@ -1,0 +1,1 @@
+"""The work: intake, reconcile, the pipeline (fetch, parse, chunk, embed, index), audit."""
