@@ -153,6 +153,9 @@ class Index(Protocol):
         acl: only points whose `acl` shares a principal with it; None: no such filter.
         """
 
+    def purge(self, collection: str) -> None:
+        """Rewrite storage so that what was deleted leaves no trace on disk, where the store is ours to rewrite."""
+
     def optimize(self, collection: str) -> None:
         """Let the store build what makes reads fast; may take long, changes no answer but its speed."""
 
@@ -188,6 +191,9 @@ class Embedder(Protocol):
     """Texts to vectors. Thread-safe; blocks while computing."""
 
     info: ModelInfo
+
+    def warm(self) -> None:
+        """Start loading in the background, without blocking; nothing happens if it has been started."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit-norm float32 vectors, shape (len(texts), info.dimension). Batches and sorts by length itself.

@@ -4,6 +4,7 @@ One layout serves stock LangChain, LlamaIndex and Haystack readers: the text und
 `meta`, and flat copies of everything that is filtered on.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,3 +66,8 @@ class PointPayload(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The plain dictionary that is stored."""
         return self.model_dump()
+
+
+def rfc3339(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

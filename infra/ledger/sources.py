@@ -1,0 +1,85 @@
+"""Declared sources: what was declared, the root last seen, and when each was last verified."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from infra.ledger.tables import documents, sources
+from schemas.sources import Source
+
+
+class KnownSource(Source):
+    """A source as the ledger knows it. Times are seconds since the epoch, None: never."""
+
+    id: int
+    root_identity: str | None
+    verified_at: float | None
+    attempted_at: float | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Outcome of registering a source: its row, and whether its attributes changed (its documents are due then)."""
+
+    source: KnownSource
+    attributes_changed: bool
+
+
+class Sources:
+    """Reads and writes the sources table."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def all(self) -> list[KnownSource]:
+        """Every source, by tenant and URI."""
+        query = sa.select(sources).order_by(sources.c.tenant, sources.c.uri)
+        with self._engine.connect() as connection:
+            return [_known(row) for row in connection.execute(query)]
+
+    def register(self, source: Source) -> Registered:
+        """Declare a source, or declare it anew."""
+        where = (sources.c.tenant == source.tenant) & (sources.c.uri == source.uri)
+        declared = source.model_dump_json(include=set(Source.model_fields))
+        with self._engine.begin() as connection:
+            before = connection.execute(sa.select(sources).where(where)).one_or_none()
+            if before is None:
+                connection.execute(sa.insert(sources).values(tenant=source.tenant, uri=source.uri, declared=declared))
+            elif before.declared != declared:
+                connection.execute(sa.update(sources).where(where).values(declared=declared))
+            after = _known(connection.execute(sa.select(sources).where(where)).one())
+        old = None if before is None else _known(before)
+        changed = old is not None and (old.acl, old.metadata) != (after.acl, after.metadata)
+        return Registered(after, changed)
+
+    def verified(self, source_id: int, *, root_identity: str, at: float) -> None:
+        """Record a complete listing that began at `at`."""
+        self._update(source_id, root_identity=root_identity, verified_at=at, attempted_at=at, error=None)
+
+    def failed(self, source_id: int, *, error: str, at: float) -> None:
+        """Record an attempt that could not vouch for the source."""
+        self._update(source_id, attempted_at=at, error=error)
+
+    def remove(self, tenant: str) -> int:
+        """Remove a tenant's sources, and any of no tenant's documents; returns how many."""
+        with self._engine.begin() as connection:
+            used = sa.select(documents.c.source_id)
+            statement = sa.delete(sources).where(sources.c.tenant == tenant, sources.c.id.not_in(used))
+            return connection.execute(statement).rowcount
+
+    def _update(self, source_id: int, **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(sources).where(sources.c.id == source_id).values(**values))
+
+
+def _known(row: sa.Row[tuple[object, ...]]) -> KnownSource:
+    declared = Source.model_validate_json(row.declared)
+    return KnownSource(
+        **declared.model_dump(),
+        id=row.id,
+        root_identity=row.root_identity,
+        verified_at=row.verified_at,
+        attempted_at=row.attempted_at,
+        error=row.error,
+    )

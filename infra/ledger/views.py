@@ -1,0 +1,220 @@
+"""What status, search and audit read of the ledger. Nothing here writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from infra.ledger.documents import Scope, in_scope, read_indexed
+from infra.ledger.records import Indexed
+from infra.ledger.tables import documents, history, indexed, parses, sources
+from schemas.errors import TODO, Reason
+from schemas.freshness import Standing, latest
+from schemas.sources import Source
+
+_LIVE = documents.c.gone_at.is_(None)
+_DUE = documents.c.heard > documents.c.settled
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One document as people and searches see it. `last_hash` is of its last good version."""
+
+    document_id: str
+    tenant: str
+    uri: str
+    standing: Standing
+    identity: str
+    last_hash: str | None
+    parser: str | None
+    kind: str | None
+    modified_at: float | None
+    heard_at: float
+    settled_at: float | None
+    lag: float | None
+    held_hash: str | None
+    refusals: tuple[dict[str, Any], ...]
+    indexed: Indexed | None
+
+    @property
+    def searchable(self) -> bool:
+        """Whether a version of it should be in the index."""
+        return not self.standing.gone and self.indexed is not None
+
+
+class Views:
+    """Read-only questions about all documents."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def documents(
+        self, collection: str | None, *, ids: Sequence[str] | None = None, scope: Scope | None = None
+    ) -> dict[str, View]:
+        """Views by document id: of these ids, or of a scope (None: of all). `View.indexed` is of `collection`."""
+        d = documents.c
+        mine = (indexed.c.document_id == d.document_id) & (indexed.c.collection == (collection or ""))
+        query = sa.select(documents, sources.c.declared, sources.c.verified_at.label("source_verified_at"))
+        query = query.outerjoin(sources, sources.c.id == d.source_id)
+        held_by = sa.select(indexed).join(documents, mine)
+        for condition in _conditions(ids, scope):
+            query, held_by = query.where(condition), held_by.where(condition)
+        with self._engine.connect() as connection:
+            entries = {row.document_id: read_indexed(row) for row in connection.execute(held_by)}
+            return {row.document_id: _view(row, entries.get(row.document_id)) for row in connection.execute(query)}
+
+    def standings(self) -> list[Standing]:
+        """The standing of every document: what status counts."""
+        d = documents.c
+        columns = (d.gone_at, d.removal_held_at, d.held_reason, _DUE, d.verified_at, d.source_id)
+        with self._engine.connect() as connection:
+            declared = {
+                row.id: (Source.model_validate_json(row.declared).freshness, row.verified_at)
+                for row in connection.execute(sa.select(sources))
+            }
+            rows = connection.execute(sa.select(*columns)).all()
+        return [
+            Standing(
+                gone=gone is not None,
+                removal_held=parked is not None,
+                held=reason is not None,
+                due=due,
+                verified_at=latest(verified, declared.get(source, (0, None))[1]),
+                target_s=declared.get(source, (0, None))[0],
+            )
+            for gone, parked, reason, due, verified, source in rows
+        ]
+
+    def refusals(self, scope: Scope | None = None) -> list[dict[str, Any]]:
+        """Every held, parked or failing document: {"uri", "tenant", "reason", "detail", "todo", "since"}."""
+        d = documents.c
+        pressing = d.held_reason.is_not(None) | d.removal_held_at.is_not(None) | (_DUE & d.last_error.is_not(None))
+        query = sa.select(documents).where(_LIVE, pressing).order_by(d.uri)
+        if scope is not None:
+            query = query.where(in_scope(scope))
+        with self._engine.connect() as connection:
+            return [refusal for row in connection.execute(query) for refusal in _refusals(row)]
+
+    def lags(self, *, since: float) -> list[float]:
+        """Seconds from heard to searchable, of work settled since a moment, sorted."""
+        where = (documents.c.settled_at >= since) & documents.c.lag.is_not(None)
+        with self._engine.connect() as connection:
+            return sorted(connection.scalars(sa.select(documents.c.lag).where(where)))
+
+    def oldest_due(self) -> tuple[str, float] | None:
+        """(URI, heard at) of the document that has been due longest."""
+        query = sa.select(documents.c.uri, documents.c.heard_at).where(_DUE).order_by(documents.c.heard_at).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.uri, row.heard_at)
+
+    def chunks(self, collection: str | None, scope: Scope | None = None) -> int:
+        """Points recorded in a collection for the documents of a scope."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(indexed.c.chunks), 0)).select_from(
+            indexed.join(documents, indexed.c.document_id == documents.c.document_id)
+        )
+        query = query.where(indexed.c.collection == (collection or ""))
+        if scope is not None:
+            query = query.where(in_scope(scope))
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def history(self, document: str, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Latest lines of a document's history, newest first."""
+        h = history.c
+        query = sa.select(h.at, h.generation, h.event, h.detail).where(h.document_id == document)
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(h.id.desc()).limit(limit)).mappings()]
+
+    def behind(self, old: str, new: str) -> int:
+        """How many live documents a collection holds that another one does not hold yet."""
+        there = sa.select(indexed.c.document_id).where(indexed.c.collection == new)
+        query = sa.select(sa.func.count()).select_from(
+            indexed.join(documents, indexed.c.document_id == documents.c.document_id)
+        )
+        query = query.where(_LIVE, indexed.c.collection == old, indexed.c.document_id.not_in(there))
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def removed_since(self, source_id: int, moment: float) -> int:
+        """How many documents of a source were removed since a moment."""
+        where = (documents.c.source_id == source_id) & (documents.c.gone_at >= moment)
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
+
+    def twins(self, tenant: str, hashes: Sequence[str]) -> dict[str, list[str]]:
+        """Live documents of a tenant by content hash, for those hashes: hash -> URIs."""
+        found: dict[str, list[str]] = {}
+        d = documents.c
+        with self._engine.connect() as connection:
+            for start in range(0, len(hashes), 500):
+                part = hashes[start : start + 500]
+                query = sa.select(d.content_hash, d.uri).where(_LIVE, d.tenant == tenant, d.content_hash.in_(part))
+                for hash_, uri in connection.execute(query):
+                    found.setdefault(hash_, []).append(uri)
+        return found
+
+    def tenants(self) -> list[str]:
+        """Every tenant the ledger knows."""
+        query = sa.union(sa.select(documents.c.tenant), sa.select(sources.c.tenant))
+        with self._engine.connect() as connection:
+            return sorted(connection.scalars(query))
+
+    def stored_parses(self) -> int:
+        """How many parsed documents are kept."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(parses)) or 0
+
+
+def _conditions(ids: Sequence[str] | None, scope: Scope | None) -> list[sa.ColumnElement[bool]]:
+    by_id = [] if ids is None else [documents.c.document_id.in_(ids)]
+    return by_id + ([] if scope is None else [in_scope(scope)])
+
+
+def _view(row: sa.Row[Any], entry: Indexed | None) -> View:
+    target = Source.model_validate_json(row.declared).freshness if row.declared else 0
+    standing = Standing(
+        gone=row.gone_at is not None,
+        removal_held=row.removal_held_at is not None,
+        held=row.held_reason is not None,
+        due=row.heard > row.settled,
+        verified_at=latest(row.verified_at, row.source_verified_at),
+        target_s=target,
+    )
+    return View(
+        document_id=row.document_id,
+        tenant=row.tenant,
+        uri=row.uri,
+        standing=standing,
+        identity=row.identity,
+        last_hash=row.content_hash,
+        parser=row.parser,
+        kind=row.kind,
+        modified_at=row.modified_at,
+        heard_at=row.heard_at,
+        settled_at=row.settled_at,
+        lag=row.lag,
+        held_hash=row.held_hash,
+        refusals=tuple(_refusals(row)),
+        indexed=entry,
+    )
+
+
+def _refusals(row: sa.Row[Any]) -> list[dict[str, Any]]:
+    found = []
+    where = {"uri": row.uri, "tenant": row.tenant}
+    if row.held_reason is not None:
+        todo = TODO.get(row.held_reason, "")
+        found.append(
+            {**where, "reason": row.held_reason, "detail": row.held_detail, "todo": todo, "since": row.held_at}
+        )
+    if row.removal_held_at is not None:
+        reason = Reason.REMOVAL_HELD
+        detail = "missing from its source, but too many are at once to believe it"
+        since = row.removal_held_at
+        found.append({**where, "reason": reason.value, "detail": detail, "todo": TODO[reason], "since": since})
+    if row.last_error is not None and row.heard > row.settled:
+        todo = "it is tried again by itself"
+        found.append({**where, "reason": "unreachable", "detail": row.last_error, "todo": todo, "since": row.heard_at})
+    return found

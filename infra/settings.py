@@ -1,0 +1,89 @@
+"""Settings: read once at the edge into one frozen object. `penstock doctor` prints them, secrets masked."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import UsageError
+from schemas.sources import Source
+
+_Optional = BeforeValidator(lambda value: value or None)
+
+
+class Settings(BaseSettings):
+    """Every `PENSTOCK_*` variable. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_prefix="PENSTOCK_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: Path = Field(Path(".penstock"), description="Where state lives unless servers are configured")
+    sources: Path | None = Field(None, description="YAML file that declares sources")
+    model: str = Field("all-MiniLM-L6-v2", description="Embedding model: a name in the hub cache, or a folder")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Arithmetic of the model; auto: bfloat16 where the processor has it, decided once per home"
+    )
+    chunk_tokens: int = Field(128, ge=16, description="Most tokens of a chunk; never more than the model reads")
+    index: Literal["edge", "local"] = Field(
+        "edge", description="Embedded index: Qdrant Edge, or qdrant-client's local mode, which stock readers can open"
+    )
+    qdrant_url: Annotated[str | None, _Optional] = Field(None, description="A Qdrant server, instead of embedded")
+    qdrant_api_key: SecretStr | None = Field(None, description="Its key")
+    database_url: Annotated[str | None, _Optional] = Field(None, description="SQLAlchemy URL of the ledger")
+    s3_endpoint_url: Annotated[str | None, _Optional] = Field(None, description="Any S3-compatible store")
+    max_document_bytes: int = Field(100_000_000, gt=0, description="Larger documents are refused unread")
+    parse_timeout: float = Field(30.0, gt=0, description="Seconds one document may take to parse")
+    batch_documents: int = Field(256, gt=0, description="Most documents worked on together")
+    batch_bytes: int = Field(1_000_000, gt=0, description="Most bytes of documents worked on together")
+
+    @property
+    def folder(self) -> Path:
+        """The home as an absolute path."""
+        return self.home.absolute()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; overrides (from the command line) win.
+
+    Raises:
+        UsageError: naming the variable and what is wrong with it.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "PENSTOCK_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(f"{name}: {first['msg']}", "correct or unset it") from None
+
+
+def declared_sources(path: Path | None) -> list[Source]:
+    """The sources a YAML file declares: a list under `sources`, each with `uri` and what schemas.sources.Source has.
+
+    Raises:
+        UsageError: the file cannot be read, or an entry is wrong (which, and why).
+    """
+    if path is None:
+        return []
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise UsageError(f"PENSTOCK_SOURCES {path}: {error.strerror}", "correct the path or unset it") from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML: {error}", "correct the file") from None
+    entries = document.get("sources") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise UsageError(f"{path}: expected a list under `sources`", "see README, Sources")
+    return [_source(path, number, entry) for number, entry in enumerate(entries, 1)]
+
+
+def _source(path: Path, number: int, entry: object) -> Source:
+    try:
+        return Source.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "entry"
+        raise UsageError(f"{path}: source {number}: {where}: {first['msg']}", "correct the file") from None
