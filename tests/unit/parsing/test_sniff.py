@@ -1,0 +1,81 @@
+"""What a document is: content decides, the name only where content cannot."""
+
+import io
+import zipfile
+
+import pytest
+
+from schemas.errors import Reason, Refusal
+from tests.support import documents
+from workers.parsing.sniff import CONTENT_TYPES, content_type, sniff
+
+
+def archive(*names, mimetype=None):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        if mimetype:
+            file.writestr("mimetype", mimetype)
+        for name in names:
+            file.writestr(name, "x")
+    return out.getvalue()
+
+
+def ole(stream):
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + stream.encode("utf-16-le") + bytes(512)
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "kind"),
+    [
+        (b"# Hi\n", "a.md", "markdown"),
+        (b"# Hi\n", "A.MD", "markdown"),
+        (b"# Hi\n", "a.txt", "text"),
+        (b"# Hi\n", "README", "text"),
+        (b'{"a": 1}', "a.json", "text"),
+        (b"a,b\n", "folder/a.csv", "csv"),
+        (b"<p>Hi</p>", "a.html", "html"),
+        (b"<p>Hi</p>", "a.md", "markdown"),
+        (b"\xef\xbb\xbf<!-- x -->\n<!DOCTYPE HTML><p>Hi", "a.txt", "html"),
+        ("<html><p>Grüße".encode("utf-16"), "a.txt", "html"),
+        (documents.eml(), "a.eml", "eml"),
+        (documents.eml(), "a.txt", "eml"),
+        (b"From: me\nTo: you\n\nA memo.\n", "memo.txt", "text"),
+        (documents.docx(), "a.txt", "docx"),
+        (documents.pptx(), "a", "pptx"),
+        (documents.xlsx(), "a.docx", "xlsx"),
+        (documents.pdf(), "a.docx", "pdf"),
+        ("Grüße".encode("utf-16"), "a.txt", "text"),
+        (b"\x1b[31mred\x1b[0m log line", "a.log", "text"),
+    ],
+)
+def test_a_kind_is_told_by_content_and_then_by_name(body, name, kind):
+    assert sniff(body, name) == kind
+    assert content_type(kind) == CONTENT_TYPES[kind]
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "reason", "says"),
+    [
+        (b"", "a.md", Reason.EMPTY, "0 bytes"),
+        (b" \n\t\r\n", "a.md", Reason.EMPTY, "white space"),
+        (b"\xef\xbb\xbf\n", "a.md", Reason.EMPTY, "white space"),
+        ("\n \n".encode("utf-16"), "a.md", Reason.EMPTY, "white space"),
+        (documents.png(), "a.txt", Reason.UNSUPPORTED, "PNG"),
+        (b"\x1f\x8b" + bytes(20), "a.md", Reason.UNSUPPORTED, "gzip"),
+        (documents.junk(), "a.txt", Reason.UNSUPPORTED, "binary"),
+        (bytes(range(1, 32)) * 40, "a.txt", Reason.UNSUPPORTED, "binary"),
+        (b"{\\rtf1 hello}", "a.txt", Reason.UNSUPPORTED, "RTF"),
+        (b"<svg xmlns='x'/>", "a.svg", Reason.UNSUPPORTED, "SVG"),
+        (archive("a.txt"), "a.zip", Reason.UNSUPPORTED, "ZIP"),
+        (archive(mimetype="application/epub+zip"), "a.docx", Reason.UNSUPPORTED, "EPUB"),
+        (archive(mimetype="application/vnd.oasis.opendocument.text"), "a", Reason.UNSUPPORTED, "OpenDocument"),
+        (ole("WordDocument"), "a.doc", Reason.UNSUPPORTED, ".doc"),
+        (ole("EncryptedPackage"), "a.docx", Reason.ENCRYPTED, "password"),
+        (documents.docx()[:-400], "a.docx", Reason.CORRUPT, "cut short"),
+        (documents.xlsx()[:300], "a.xlsx", Reason.CORRUPT, "cut short"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_what_it_looks_like(body, name, reason, says):
+    with pytest.raises(Refusal, match=says) as refused:
+        sniff(body, name)
+    assert refused.value.reason is reason
