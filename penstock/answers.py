@@ -1,0 +1,145 @@
+"""Answers that need the index: by the process that holds the home if there is one, by opening it otherwise."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from infra.home import Home
+from infra.home_socket import ask
+from infra.ledger import Ledger
+from infra.ports import Embedder, Index
+from infra.settings import Settings
+from penstock.compose import Workshop, existing_ledger, make_pipeline, open_index, open_model, resolve_sources
+from penstock.search import Query, search
+from schemas.errors import HomeBusy, UsageError
+from workers.audit import Findings, audit, repair
+from workers.parsing.sandbox import ParserProcess
+from workers.removals import Removals
+from workers.run import drain, unlisted_guard
+
+#: How long a reader waits for another reader to close the index: opening, asking and closing takes well under this.
+READER_WAIT_S = 30.0
+
+
+def answering(shop: Workshop) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What the holder of the home answers on its socket, from the parts it has open."""
+    embedder = shop.pipeline.embedder
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        match question.pop("ask", None):
+            case "search":
+                nonlocal embedder
+                embedder = _searching_model(shop.settings, shop.ledger, embedder)
+                query = Query(**question)
+                return search(query, ledger=shop.ledger, index=shop.index, embedder=embedder, now=time.time())
+            case "audit":
+                return _audit(shop.settings, shop.ledger, shop.index, **question).to_json()
+            case unknown:
+                raise UsageError(f"the process that holds the home does not answer {unknown!r}", "upgrade it")
+
+    return answer
+
+
+def answer_search(settings: Settings, query: Query) -> dict[str, Any]:
+    """Search, through the holder's socket or the index itself."""
+    question = {"ask": "search", "text": query.text, "limit": query.limit, "tenant": query.tenant}
+    if (reply := _ask(settings, question)) is not None:
+        return reply
+    ledger = existing_ledger(settings)
+    if ledger is None:
+        return {"query": query.text, "hits": []}
+    # The model is loaded before the home is locked: others need not wait for that.
+    embedder = _searching_model(settings, ledger, open_model(settings)[1])
+    embedder.encode([query.text])
+    with _reading(settings, question) as opened:
+        if isinstance(opened, dict):
+            return opened
+        return search(query, ledger=ledger, index=opened, embedder=embedder, now=time.time())
+
+
+def answer_audit(settings: Settings, arguments: Sequence[str], tenant: str) -> dict[str, Any]:
+    """Audit without repair, through the holder's socket or the index itself."""
+    question = {"ask": "audit", "arguments": list(arguments), "tenant": tenant}
+    if (reply := _ask(settings, question)) is not None:
+        return reply
+    ledger = existing_ledger(settings)
+    if ledger is None:
+        return Findings().to_json()
+    with _reading(settings, question) as opened:
+        if isinstance(opened, dict):
+            return opened
+        return _audit(settings, ledger, opened, arguments=arguments, tenant=tenant).to_json()
+
+
+def audit_and_repair(shop: Workshop, arguments: Sequence[str], tenant: str) -> dict[str, Any]:
+    """Audit, mend what differs, and audit again: the findings are those after the repair."""
+    first = _audit(shop.settings, shop.ledger, shop.index, arguments=arguments, tenant=tenant)
+    pipeline = shop.pipeline
+    since = pipeline.now()
+    repaired = list(repair(pipeline, _active(shop), first, now=since))
+    shop.known_sources()
+    drain(pipeline, Removals(lambda source_id: unlisted_guard(pipeline, source_id)), scope=None, since=since)
+    second = _audit(shop.settings, shop.ledger, shop.index, arguments=arguments, tenant=tenant)
+    second.repaired = sorted(set(repaired) | set(first.orphaned))
+    return second.to_json()
+
+
+def _active(shop: Workshop) -> str:
+    return shop.index.active() or shop.pipeline.collection
+
+
+def _audit(settings: Settings, ledger: Ledger, index: Index, *, arguments: Sequence[str], tenant: str) -> Findings:
+    known = ledger.sources.all()
+    sources = known
+    if arguments:
+        wanted = {(one.tenant, one.uri) for one in resolve_sources(arguments, tenant, settings, known)}
+        sources = [source for source in known if (source.tenant, source.uri) in wanted]
+        if unknown := wanted - {(source.tenant, source.uri) for source in sources}:
+            uri = min(unknown)[1]
+            raise UsageError(f"{uri} is not a source of tenant {tenant}", "`penstock status` lists the sources")
+    active = index.active()
+    if active is None or not sources:
+        return Findings()
+    pipeline = make_pipeline(settings, ledger, index)
+    # A parser of its own: the child dies with the thread that started it.
+    pipeline.parser = parser = ParserProcess(timeout_s=settings.parse_timeout)
+    try:
+        return audit(pipeline, active, sources)
+    finally:
+        parser.close()
+
+
+def _searching_model(settings: Settings, ledger: Ledger, opened: Embedder) -> Embedder:
+    """The embedder of the collection that searches use: the one already opened, or the old one during a migration."""
+    name = (ledger.get("model") or {}).get("name", opened.info.name)
+    if name == opened.info.name:
+        return opened
+    return open_model(settings, name, dtype=ledger.get("dtype") or settings.dtype)[1]
+
+
+@contextmanager
+def _reading(settings: Settings, question: dict[str, Any]) -> Iterator[Index | dict[str, Any]]:
+    """The index, opened under the lock for a moment, or the answer of whoever came to hold it meanwhile."""
+    home, began = Home(settings.folder), time.monotonic()
+    while True:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(home.locked(wait_s=0.2))
+            except HomeBusy:
+                if (reply := _ask(settings, question)) is not None:
+                    yield reply
+                    return
+                if time.monotonic() - began > READER_WAIT_S:
+                    raise
+                continue
+            index = open_index(settings)
+            stack.callback(index.close)
+            yield index
+            return
+
+
+def _ask(settings: Settings, question: dict[str, Any]) -> dict[str, Any] | None:
+    home = Home(settings.folder)
+    home.check_format()
+    return ask(home.socket, question) if home.socket.exists() else None

@@ -1,0 +1,142 @@
+"""Doctor: can every configured part be reached, does it fit, what is missing, and what to do about it."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import SecretStr
+
+from infra.home import Home
+from infra.settings import Settings
+from penstock.compose import existing_ledger, fingerprint, open_index, open_model, open_reader
+from penstock.indexing import advance_to_current
+from schemas.errors import HomeBusy, PenstockError
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+#: Rooms a home should have before a run is likely to fail half-way.
+MIN_FREE_BYTES = 500_000_000
+
+
+def doctor(settings: Settings) -> dict[str, Any]:
+    """Check every part: {"checks": [{"part", "state", "detail"}], "settings": {...}, "healthy"}."""
+    checks = [
+        {"part": part, "state": state, "detail": detail}
+        for check in (_home, _model, _ledger, _index, _fingerprint, _sources, _parsers)
+        for part, state, detail in _contained(check, settings)
+    ]
+    return {
+        "healthy": all(check["state"] != FAIL for check in checks),
+        "checks": checks,
+        "settings": masked(settings),
+    }
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The settings, secrets masked."""
+    shown = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        shown[f"PENSTOCK_{name.upper()}"] = "**********" if isinstance(value, SecretStr) else value and str(value)
+    return shown
+
+
+def fix(shop: Any) -> list[str]:
+    """What `--fix` does: break the claims of the dead (done by opening the home) and advance the fingerprint."""
+    advance_to_current(shop)
+    return ["claims of dead processes were taken back", "the fingerprint is the current one"]
+
+
+Checked = Iterator[tuple[str, str, str]]
+
+
+def _contained(check: Callable[[Settings], Checked], settings: Settings) -> Checked:
+    try:
+        yield from check(settings)
+    except PenstockError as error:
+        yield check.__name__.strip("_"), FAIL, str(error)
+
+
+def _home(settings: Settings) -> Checked:
+    home = Home(settings.folder)
+    home.check_format()
+    existing = next(folder for folder in (home.folder, *home.folder.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    state = OK if free > MIN_FREE_BYTES else WARN
+    made = "" if home.exists else " (not made yet: `penstock index` makes it)"
+    yield "home", state, f"{home.folder}{made}, {free / 1e9:.1f} GB free"
+    if home.exists:
+        try:
+            with home.locked():
+                yield "lock", OK, "nobody writes to the home"
+        except HomeBusy as busy:
+            yield "lock", OK, f"held by process {busy.pid} ({busy.command})"
+
+
+def _model(settings: Settings) -> Checked:
+    tokenizer, embedder = open_model(settings)
+    info = embedder.info
+    chunk = min(settings.chunk_tokens, tokenizer.limit)
+    yield "model", OK, f"{info.name}: {info.dimension} dimensions, reads {info.max_tokens} tokens, chunks of {chunk}"
+
+
+def _ledger(settings: Settings) -> Checked:
+    ledger = existing_ledger(settings)
+    if ledger is None:
+        yield "ledger", OK, "none yet"
+        return
+    count = sum(1 for standing in ledger.views.standings() if not standing.gone)
+    yield "ledger", OK, f"{count} documents"
+
+
+def _index(settings: Settings) -> Checked:
+    home = Home(settings.folder)
+    if settings.qdrant_url is None and not home.exists:
+        yield "index", OK, f"embedded ({settings.index}), none yet"
+        return
+    try:
+        with home.locked():
+            index = open_index(settings)
+            try:
+                yield (
+                    "index",
+                    OK,
+                    f"{settings.qdrant_url or settings.index}: searches use {index.active() or 'nothing yet'}",
+                )
+            finally:
+                index.close()
+    except HomeBusy:
+        yield "index", OK, "open in the process that holds the home"
+
+
+def _fingerprint(settings: Settings) -> Checked:
+    ledger = existing_ledger(settings)
+    recorded = ledger and ledger.get("fingerprint")
+    if recorded is None:
+        return
+    current = fingerprint(settings, *open_model(settings)).to_json()
+    if recorded == current:
+        yield "fingerprint", OK, "the index is as this version makes it"
+    else:
+        yield "fingerprint", WARN, "code or settings changed: run `penstock reindex SOURCE`, or `penstock doctor --fix`"
+
+
+def _sources(settings: Settings) -> Checked:
+    ledger = existing_ledger(settings)
+    for source in ledger.sources.all() if ledger else []:
+        try:
+            open_reader(settings, source).root_identity()
+            yield "source", OK, f"{source.uri} ({source.tenant}) answers"
+        except PenstockError as error:
+            yield "source", FAIL, str(error)
+
+
+def _parsers(_settings: Settings) -> Checked:
+    missing = [name for name in ("unstructured", "pypdf") if importlib.util.find_spec(name) is None]
+    if missing:
+        yield "parsers", FAIL, f"not installed: {', '.join(missing)}; install penstock's locked dependencies"
+    else:
+        yield "parsers", OK, "Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, EML"
+    if importlib.util.find_spec("en_core_web_sm") is None:
+        yield "parsers", OK, "en_core_web_sm is not installed: a rule-based sentence splitter stands in for it"

@@ -1,0 +1,64 @@
+"""Forget: erase a document, or a tenant, everywhere we can reach, and prove it. What we cannot reach is named."""
+
+from typing import Any
+
+from penstock.compose import Workshop
+from schemas.errors import Unreachable, UsageError
+from schemas.identity import document_id
+
+#: Copies no process of ours can reach.
+OUT_OF_REACH = ("the source itself", "backups of the home, the source or the servers", "answers already given")
+
+
+def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
+    """Erase one document (by its URI) or all of a tenant's.
+
+    Returns:
+        {"tenant", "documents": [URIs], "points": how many, "vectors": how many, "proved", "out_of_reach"}.
+
+    Raises:
+        UsageError: no such document.
+        Unreachable: something survived; nothing is reported as erased then.
+    """
+    views = shop.ledger.views.documents(None, scope=[(tenant, uri)] if uri else None)
+    doomed = {id_: view.uri for id_, view in views.items() if view.tenant == tenant}
+    if uri is not None:
+        id_ = document_id(tenant, uri)
+        if id_ not in doomed and not _points(shop, tenant, uri):
+            todo = "`penstock status` counts what is known, `penstock search` shows URIs; check --tenant"
+            raise UsageError(f"{uri} is not a document of tenant {tenant}", todo)
+        doomed = {id_: uri}
+    ids = list(doomed)
+    # Killed half-way, what is left of a document must not pass for the whole: from here on it is due.
+    shop.ledger.documents.distrust(ids, at=shop.pipeline.now())
+    points = _points(shop, tenant, uri)
+    for collection, doomed_points in points.items():
+        shop.index.delete(collection, doomed_points)
+    shop.ledger.documents.erase(ids)
+    vectors = shop.ledger.vectors.erase_unused(tenant)
+    shop.ledger.parses.erase_unused(tenant)
+    if uri is None:
+        shop.ledger.sources.remove(tenant)
+    shop.ledger.scrub()
+    for collection in points:
+        shop.index.purge(collection)
+    for collection, left in _points(shop, tenant, uri).items():
+        raise Unreachable(collection, f"{len(left)} points survived", "run forget again")
+    return {
+        "tenant": tenant,
+        "documents": sorted(doomed.values()),
+        "points": sum(map(len, points.values())),
+        "vectors": vectors,
+        "proved": True,
+        "out_of_reach": list(OUT_OF_REACH),
+    }
+
+
+def _points(shop: Workshop, tenant: str, uri: str | None) -> dict[str, list[str]]:
+    """Ids of the points of one document, or of all of a tenant's, by collection; collections without any left out."""
+    one = None if uri is None else document_id(tenant, uri)
+    found = {
+        collection: [point.id for point in shop.index.scroll(collection, tenant, document_id=one)]
+        for collection in shop.index.collections()
+    }
+    return {collection: ids for collection, ids in found.items() if ids}

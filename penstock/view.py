@@ -1,0 +1,151 @@
+"""What a person sees: tables, summaries and plain words. Everything of ours that prints for people is here."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+#: Refusals shown before the rest is only counted.
+SHOWN_REFUSALS = 20
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def failure(message: str) -> None:
+    """One line about what went wrong."""
+    err.print(f"[bold red]penstock:[/] {escape(message)}")
+
+
+@contextmanager
+def progress(description: str, *, quiet: bool) -> Iterator[Any]:
+    """A progress display; yields a function to call with each finished document. Silent where nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _uri: None
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(description, total=None)
+
+        def step(uri: str) -> None:
+            bar.update(task, advance=1, description=f"{description} {escape(uri.rpartition('/')[2][:40])}")
+
+        yield step
+
+
+def index_report(report: dict[str, Any]) -> None:
+    """The summary of a run."""
+    documents, chunks = report["documents"], report["chunks"]
+    table = Table(title=None, show_edge=False, pad_edge=False)
+    for name in documents:
+        table.add_column(name, justify="right")
+    table.add_row(*(str(value) for value in documents.values()))
+    out.print(table)
+    out.print(
+        f"{chunks['total']} chunks in the index: {chunks['embedded']} embedded "
+        f"({report['characters_embedded']} characters), {chunks['reused']} reused, {chunks['deleted']} deleted; "
+        f"{report['seconds']:.1f} s"
+    )
+
+
+def refusals(refused: list[dict[str, Any]]) -> None:
+    """Every refusal in one line: where, what, and what to do next."""
+    for one in refused[:SHOWN_REFUSALS]:
+        detail = f": {one['detail']}" if one.get("detail") else ""
+        todo = f" -> {one['todo']}" if one.get("todo") else ""
+        err.print(f"[yellow]{escape(one['reason'])}[/] {escape(one['uri'])}{escape(detail)}{escape(todo)}")
+    if len(refused) > SHOWN_REFUSALS:
+        err.print(f"and {len(refused) - SHOWN_REFUSALS} more: see `penstock status`")
+
+
+def search_hits(result: dict[str, Any]) -> None:
+    """Hits, best first."""
+    if not result["hits"]:
+        out.print("Nothing found. `penstock status` shows what is indexed.")
+    for number, hit in enumerate(result["hits"], 1):
+        place = " > ".join(hit["headings"]) or hit["title"] or ""
+        page = f", page {hit['page']}" if hit["page"] else ""
+        stale = "" if hit["fresh"] else " [bold yellow](stale)[/]"
+        out.print(f"[bold]{number}. {escape(hit['uri'])}[/]{stale}  {hit['score']:.4f}")
+        out.print(f"   [dim]{escape(place)}{page}  verified {hit['verified_at'] or 'never'}[/]")
+        for line in hit["text"].strip().splitlines()[:12]:
+            out.print(f"   {escape(line)}")
+
+
+def status(found: dict[str, Any]) -> None:
+    """The state of everything."""
+    counts = {name: count for name, count in found["documents"].items() if count}
+    line = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing indexed yet"
+    out.print(f"Home {escape(found['home'])}: {line}")
+    if found["model"]:
+        out.print(f"Model {escape(found['model'])}")
+    for source in found["sources"]:
+        state = "[green]verified[/]" if source["fresh"] else "[yellow]stale[/]"
+        error = f": {escape(source['error'])}" if source["error"] else ""
+        when = source["verified_at"] or "never"
+        out.print(f"  {state} {escape(source['uri'])} ({escape(source['tenant'])}), last verified {when}{error}")
+    if due := found["oldest_due"]:
+        out.print(f"Due longest: {escape(due['uri'])}, for {due['seconds']:.0f} s")
+    lag = found["lag_seconds"]
+    if lag["p50"] is not None:
+        out.print(f"Heard to searchable, last day: p50 {lag['p50']} s, p95 {lag['p95']} s")
+    refusals(found["refused"])
+
+
+def history(found: dict[str, Any]) -> None:
+    """One document's standing and history."""
+    out.print(
+        f"[bold]{escape(found['uri'])}[/] ({escape(found['tenant'])}): {found['state']}, {found['chunks']} chunks"
+    )
+    refusals(found["refused"])
+    for line in found["history"]:
+        out.print(f"  {line['at']}  {line['event']}  {escape(line['detail'])}")
+
+
+def findings(found: dict[str, Any]) -> None:
+    """What an audit found."""
+    verdict = "[green]consistent[/]" if found["consistent"] else "[red]not consistent[/]"
+    out.print(f"{verdict}: {found['documents']} documents, {found['chunks']} chunks")
+    for name in ("stale", "missing", "orphaned", "duplicate", "held", "repaired"):
+        for uri in found[name][:SHOWN_REFUSALS]:
+            out.print(f"  {name}: {escape(uri)}")
+    if not found["consistent"]:
+        out.print("Run `penstock audit --repair` to mend it.")
+
+
+def plan(found: dict[str, Any]) -> None:
+    """What index would do."""
+    documents = ", ".join(f"{count} {name}" for name, count in found["documents"].items() if count) or "no documents"
+    chunks = ", ".join(f"{count} to {name}" for name, count in found["chunks"].items() if count) or "nothing to embed"
+    out.print(f"{documents}; chunks: {chunks}; {found['tokens_to_embed']} tokens to embed. Nothing was changed.")
+    refusals(found["refused"])
+
+
+def forgotten(found: dict[str, Any]) -> None:
+    """What was erased, and what could not be."""
+    out.print(
+        f"Erased {len(found['documents'])} documents, {found['points']} points and {found['vectors']} vectors "
+        f"of tenant {escape(found['tenant'])}; read back: nothing is left."
+    )
+    out.print(f"Out of reach: {'; '.join(found['out_of_reach'])}.")
+    out.print("Sources skip them from now on; `penstock index SOURCE --remember URI` takes one back.")
+
+
+def checks(found: dict[str, Any]) -> None:
+    """What doctor found."""
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    for check in found["checks"]:
+        out.print(f"[{colours[check['state']]}]{check['state']:4}[/] {check['part']}: {escape(check['detail'])}")
+    for name, value in found["settings"].items():
+        out.print(f"[dim]{name}={escape(str(value or ''))}[/]")

@@ -1,0 +1,92 @@
+"""Watch: index, then follow changes until interrupted.
+
+Changes are hints: a changed file makes its document due, anything that looks like a removal makes its source be listed
+again, and every source is listed again at its cadence anyway, so that a lost hint costs time and nothing else.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from infra.ledger.sources import KnownSource
+from penstock.compose import Workshop
+from producers.folder_watch import watch_folder
+from schemas.errors import Unreachable
+from schemas.events import DocumentEvent
+from schemas.identity import file_path
+from workers.intake import hear
+from workers.run import HOUR_S, Report, run
+
+_log = structlog.get_logger("penstock.watch")
+
+#: How long to wait for more after a first change: editors save in several steps.
+SETTLE_S = 0.3
+
+
+def follow(
+    shop: Workshop,
+    sources: Sequence[KnownSource],
+    *,
+    stop: threading.Event,
+    on_round: Callable[[Report], None],
+    insist: bool = False,
+) -> None:
+    """Follow sources until `stop` is set; `on_round` sees the report of every round that did something."""
+    events: queue.Queue[DocumentEvent] = queue.Queue()
+    for source in sources:
+        if source.uri.startswith("file://"):
+            _start(source, events, stop)
+    listed = {source.id: time.monotonic() for source in sources}
+    while not stop.is_set():
+        batch = _gather(events, stop)
+        now = time.monotonic()
+        overdue = {source.id for source in sources if now - listed[source.id] >= source.cadence}
+        overdue |= hear(shop.ledger, batch, list(shop.pipeline.sources.values()), now=shop.pipeline.now())
+        waiting = shop.ledger.documents.due(now=shop.pipeline.now(), tried_since=shop.pipeline.now(), scope=None)
+        if not overdue and not waiting:
+            continue
+        round_ = [source for source in shop.known_sources() if source.id in overdue & listed.keys()]
+        listed |= dict.fromkeys((source.id for source in round_), now)
+        try:
+            report = _round(shop, round_, sources, insist=insist)
+        except Unreachable as error:
+            _log.warning("round.failed", error=str(error))
+            stop.wait(5)
+            continue
+        on_round(report)
+
+
+def _round(shop: Workshop, listing: Sequence[KnownSource], sources: Sequence[KnownSource], *, insist: bool) -> Report:
+    scope = [(source.tenant, source.uri) for source in sources]
+    shop.pipeline.tally.counts.clear()
+    return run(shop.pipeline, listing, scope=scope, insist=insist, window_s=HOUR_S)
+
+
+def _start(source: KnownSource, events: "queue.Queue[DocumentEvent]", stop: threading.Event) -> None:
+    path = Path(file_path(source.uri).decode("utf-8", "surrogateescape"))
+    folder = path if source.uri.endswith("/") else path.parent
+
+    def produce() -> None:
+        for event in watch_folder(folder, stop=stop):
+            if source.owns(event.subject):
+                events.put(event)
+
+    threading.Thread(target=produce, name=f"watch {source.uri}", daemon=True).start()
+
+
+def _gather(events: "queue.Queue[DocumentEvent]", stop: threading.Event) -> list[DocumentEvent]:
+    """The next changes, together with what follows closely; at most a second's wait."""
+    try:
+        batch = [events.get(timeout=1.0)]
+    except queue.Empty:
+        return []
+    stop.wait(SETTLE_S)
+    while True:
+        try:
+            batch.append(events.get_nowait())
+        except queue.Empty:
+            return batch

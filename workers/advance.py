@@ -1,0 +1,77 @@
+"""The pipeline's fingerprint, and what moves when it changes: from the first stage that differs on, and only that."""
+
+import re
+
+from infra.ledger import Ledger
+from infra.ports import Index, ModelInfo, Tokenizer
+from schemas.fingerprint import PipelineFingerprint
+from schemas.payload import PAYLOAD_VERSION
+from validation.rules import RULES_VERSION
+from workers.chunking import chunker_version
+from workers.parsing.registry import FORMATS, parser_version
+
+
+def current_fingerprint(tokenizer: Tokenizer, model: ModelInfo, *, chunk_tokens: int) -> PipelineFingerprint:
+    """The fingerprint of this code with these settings."""
+    return PipelineFingerprint(
+        parsers={kind: parser_version(kind) for kind in FORMATS},
+        chunker=chunker_version(tokenizer, min(chunk_tokens, tokenizer.limit)),
+        model=f"{model.name}/{model.dimension}",
+        rules=RULES_VERSION,
+        payload=PAYLOAD_VERSION,
+    )
+
+
+def collection_name(model: ModelInfo) -> str:
+    """The collection of a model: readable, and different for different models."""
+    return f"penstock-{re.sub(r'[^A-Za-z0-9.-]+', '-', model.name)}-{model.dimension}"
+
+
+def advance(ledger: Ledger, index: Index, fingerprint: PipelineFingerprint, model: ModelInfo, *, now: float) -> str:
+    """Make this fingerprint the current one: prepare its collection, and make due every document it changes.
+
+    Returns:
+        The collection to write to. It is the active one unless the model changed; then both stay until `finish`.
+    """
+    target = collection_name(model)
+    index.create(target, model.dimension)
+    if index.active() is None:
+        _activate(ledger, index, target, model.name)
+    for leftover in set(index.collections()) - {target, index.active()}:
+        _drop(ledger, index, leftover)
+    if ledger.get("fingerprint") == fingerprint.to_json() and index.active() == target:
+        return target
+    # Due first, recorded after: killed in between, the next run does the first again, which harms nothing.
+    for kind in fingerprint.parsers:
+        ledger.documents.hear_outdated(kind, fingerprint.of_kind(kind), collection=target, at=now)
+    ledger.documents.hear_refused(fingerprint.digest, at=now)
+    ledger.put("fingerprint", fingerprint.to_json())
+    return target
+
+
+def migrating(index: Index, target: str) -> bool:
+    """Whether searches still use another collection than the one being written."""
+    return index.active() != target
+
+
+def finish(ledger: Ledger, index: Index, target: str, model: ModelInfo) -> bool:
+    """Switch searches to the new collection once it holds every document the old one does. True when switched."""
+    old = index.active()
+    if old == target or old is None:
+        return False
+    if ledger.views.behind(old, target):
+        return False
+    _activate(ledger, index, target, model.name)
+    _drop(ledger, index, old)
+    return True
+
+
+def _activate(ledger: Ledger, index: Index, collection: str, model: str) -> None:
+    # Told to the ledger as well, for whoever must know the model before the index is open.
+    index.activate(collection)
+    ledger.put("model", {"name": model, "collection": collection})
+
+
+def _drop(ledger: Ledger, index: Index, collection: str) -> None:
+    index.drop(collection)
+    ledger.documents.forget_collection(collection)

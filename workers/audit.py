@@ -1,0 +1,226 @@
+"""Compare source, ledger and index, chunk by chunk. Reads the source and the index themselves, never only the ledger.
+
+For every object of a source the bytes are read and hashed; what the pipeline would make of them is made again and
+compared with the points that are there: ids, text, headings, page, ordinal, title, hashes, attributes and vectors.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from infra.ledger.records import Attributes
+from infra.ledger.sources import KnownSource
+from infra.ledger.views import View
+from infra.ports import StoredPoint
+from schemas.documents import Chunk, ParsedDocument, SourceEntry
+from schemas.errors import Reason, Refusal
+from schemas.identity import content_hash, document_id, point_id
+from schemas.sources import owners
+from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
+from workers.chunking import chunk
+from workers.pipeline.parts import Pipeline
+from workers.pipeline.shape import document_name
+
+#: Vectors that agree at least this well (cosine) are the same: batch and machine move the last bits.
+SAME_VECTOR = 0.999
+
+
+@dataclass
+class Findings:
+    """What an audit found, as lists of URIs, in the shape of `audit --json`. `repaired`: what --repair worked on."""
+
+    documents: int = 0
+    chunks: int = 0
+    stale: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    orphaned: list[str] = field(default_factory=list)
+    duplicate: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    #: Ids to repair, and orphaned points by tenant; not part of the contract.
+    suspects: dict[str, tuple[str, str]] = field(default_factory=dict)
+    orphans: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def consistent(self) -> bool:
+        """Whether index, ledger and source agree; a held document agrees by its last good version."""
+        return not (self.stale or self.missing or self.orphaned or self.duplicate)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of design.md, section 5."""
+        names = ("stale", "missing", "orphaned", "duplicate", "held", "repaired")
+        lists = {name: sorted(getattr(self, name)) for name in names}
+        return {"consistent": self.consistent, "documents": self.documents, "chunks": self.chunks, **lists}
+
+
+def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource]) -> Findings:
+    """Audit sources against a collection.
+
+    Raises:
+        Unreachable: a source or the index does not answer; nothing is concluded then.
+    """
+    findings = Findings()
+    scope = [(source.tenant, source.uri) for source in sources]
+    views = pipeline.ledger.views.documents(collection, scope=scope)
+    points = _points(pipeline, collection, scope)
+    for source in sources:
+        reader = pipeline.reader(source)
+        for entry in reader.list():
+            id_ = document_id(source.tenant, entry.uri)
+            if entry.uri.endswith("/") or pipeline.ledger.documents.is_forgotten(id_):
+                continue
+            view = views.pop(id_, None)
+            if view is None and not _owned(pipeline, source, entry.uri):
+                continue
+            _audit_one(pipeline, findings, source, entry, view, points.pop(id_, []))
+    for id_, view in views.items():  # known, and not in the source any more
+        there = points.pop(id_, [])
+        if view.standing.removal_held:
+            findings.held.append(view.uri)
+            findings.documents, findings.chunks = findings.documents + 1, findings.chunks + len(there)
+        elif there:
+            _suspect(findings.orphaned, findings, view.tenant, view.uri)
+    for left in points.values():  # in the index, and known to nobody
+        tenant, uri = left[0].payload["tenant"], left[0].payload["uri"]
+        findings.orphaned.append(uri)
+        findings.orphans.setdefault(tenant, []).extend(point.id for point in left)
+    return findings
+
+
+def _audit_one(
+    pipeline: Pipeline,
+    findings: Findings,
+    source: KnownSource,
+    entry: SourceEntry,
+    view: View | None,
+    there: list[StoredPoint],
+) -> None:
+    findings.documents += 1
+    findings.chunks += len(there)
+    repeated = [n for n in Counter(point.payload["meta"]["ordinal"] for point in there).values() if n > 1]
+    hash_: str | None
+    parsed: ParsedDocument | None
+    try:
+        hash_, parsed = _read(pipeline, source, entry, view)
+    except Refusal:
+        findings.held.append(entry.uri)
+        hash_, parsed = _last_good(pipeline, view)
+    if parsed is None:
+        expected: tuple[Chunk, ...] = ()
+    else:
+        limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
+        expected = chunk(parsed, pipeline.tokenizer, max_tokens=limit)
+    if expected and not there:
+        _suspect(findings.missing, findings, source.tenant, entry.uri)
+    elif _faults(pipeline, source, entry.uri, view, hash_, parsed, expected, there):
+        faults = findings.duplicate if repeated else findings.stale
+        _suspect(faults, findings, source.tenant, entry.uri)
+
+
+def _read(
+    pipeline: Pipeline, source: KnownSource, entry: SourceEntry, view: View | None
+) -> tuple[str | None, ParsedDocument]:
+    """(content hash, parse) of what the source holds now, by the rules of the pipeline."""
+    if entry.problem is not None:
+        raise entry.problem
+    fetched = pipeline.reader(source).fetch(entry.uri, max_bytes=pipeline.limits.document_bytes)
+    if fetched is None:
+        return None, ParsedDocument("", "", ())  # gone since it was listed: nothing should be there
+    hash_ = content_hash(fetched.body)
+    if view is not None and view.standing.held and view.held_hash == hash_:
+        # Refused under this pipeline before, and its reason stands: a bomb need not go off again.
+        raise Refusal(Reason(view.refusals[0]["reason"]), view.refusals[0]["detail"])
+    parsed = pipeline.parser.parse(fetched.body, document_name(entry.uri))
+    check(parsed, DOCUMENT_RULES)
+    limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
+    check(Cut(chunk(parsed, pipeline.tokenizer, max_tokens=limit), limit), CHUNK_RULES)
+    return hash_, parsed
+
+
+def _last_good(pipeline: Pipeline, view: View | None) -> tuple[str | None, ParsedDocument | None]:
+    if view is None or view.last_hash is None or view.parser is None:
+        return None, None
+    return view.last_hash, pipeline.ledger.parses.get(view.tenant, view.last_hash, view.parser)
+
+
+def _faults(
+    pipeline: Pipeline,
+    source: KnownSource,
+    uri: str,
+    view: View | None,
+    hash_: str | None,
+    parsed: ParsedDocument | None,
+    expected: Sequence[Chunk],
+    there: Sequence[StoredPoint],
+) -> bool:
+    """Whether the points differ from what they should be."""
+    id_ = document_id(source.tenant, uri)
+    by_id = {point.id: point for point in there}
+    wanted = {point_id(id_, one.hash, one.occurrence): one for one in expected}
+    if wanted.keys() != by_id.keys():
+        return True
+    if not there:
+        return False
+    attributes = view.indexed.attributes if view and view.indexed else Attributes(source.acl, source.metadata)
+    keys = {point.id: point.vector_key for point in view.indexed.points} if view and view.indexed else {}
+    vectors = pipeline.ledger.vectors.get(source.tenant, pipeline.embedder.info.name, keys.values())
+    return any(
+        _differs(by_id[one], want, parsed, hash_, attributes) or _turned(by_id[one], vectors.get(keys.get(one, "")))
+        for one, want in wanted.items()
+    )
+
+
+def _differs(
+    point: StoredPoint, want: Chunk, parsed: ParsedDocument | None, hash_: str | None, attributes: Attributes
+) -> bool:
+    payload, meta = point.payload, point.payload["meta"]
+    found = (payload["content"], meta["headings"], meta["page"], meta["ordinal"], payload["chunk_hash"])
+    should = (want.text, list(want.headings), want.page, want.ordinal, want.hash)
+    about = (meta["title"], payload["content_hash"], sorted(payload["acl"]), meta["metadata"])
+    known = (parsed and parsed.title, hash_, sorted(attributes.acl), dict(attributes.metadata))
+    return found != should or about != known
+
+
+def _turned(point: StoredPoint, vector: Any) -> bool:
+    """Whether the stored vector is not the one its text gave."""
+    if point.dense is None:
+        return True
+    norm = float(np.linalg.norm(point.dense))
+    if not np.isfinite(norm) or norm == 0.0:
+        return True
+    return vector is not None and float(np.dot(point.dense / norm, vector / np.linalg.norm(vector))) < SAME_VECTOR
+
+
+def _points(pipeline: Pipeline, collection: str, scope: Sequence[tuple[str, str]]) -> dict[str, list[StoredPoint]]:
+    """Every point of the scope in the index, by document."""
+    found: dict[str, list[StoredPoint]] = {}
+    for tenant in sorted({tenant for tenant, _ in scope}):
+        prefixes = [uri for of, uri in scope if of == tenant]
+        for point in pipeline.index.scroll(collection, tenant, with_vectors=True):
+            if any(_under(point.payload["uri"], prefix) for prefix in prefixes):
+                found.setdefault(point.payload["document_id"], []).append(point)
+    return found
+
+
+def _under(uri: str, prefix: str) -> bool:
+    return uri == prefix or (prefix.endswith("/") and uri.startswith(prefix))
+
+
+def _owned(pipeline: Pipeline, source: KnownSource, uri: str) -> bool:
+    return any(owner.tenant == source.tenant for owner in owners(uri, pipeline.sources.values()))
+
+
+def _suspect(faults: list[str], findings: Findings, tenant: str, uri: str) -> None:
+    faults.append(uri)
+    findings.suspects[document_id(tenant, uri)] = (tenant, uri)
+
+
+def repair(pipeline: Pipeline, collection: str, findings: Findings, *, now: float) -> Iterator[str]:
+    """Make due what differs, taking nothing for granted, and delete what belongs to nothing; yields URIs."""
+    for ids in findings.orphans.values():
+        pipeline.index.delete(collection, ids)
+    pipeline.ledger.documents.distrust(list(findings.suspects), at=now)
+    yield from (uri for _, uri in findings.suspects.values())

@@ -1,0 +1,196 @@
+"""The story of one batch: look, shape, embed, write, settle. Documents share embedding batches and transactions.
+
+1. Look at each document's source; most need nothing more.
+2. Shape those that changed: parse, rules, chunk, rules.
+3. Compare with the points that are there.
+4. Embed the texts that have no vector yet.
+5. Record the intent, write, prove (write.py).
+6. Settle everything under its generation.
+
+A failure of one document is held or retried as that document's; a part that does not answer stops the batch, and the
+claims it leaves behind are taken up in recovery.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from infra.failpoints import reach
+from infra.ledger.records import Claim, Settlement
+from schemas.errors import Reason, Refusal
+from workers.pipeline import outcome
+from workers.pipeline.changes import changes
+from workers.pipeline.embed import embed, vector_keys
+from workers.pipeline.look import look
+from workers.pipeline.parts import Blocked, Content, Gone, Look, Pipeline, Shaped, Unchanged, Unreached
+from workers.pipeline.shape import carry_over, shape
+from workers.pipeline.write import Draft, write
+from workers.removals import Removals
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one document: a key of `index --json`'s documents, and its content hash where it has one."""
+
+    claim: Claim
+    verdict: str
+    content_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    claim: Claim
+    look: Look
+    shaped: Shaped | None
+
+
+def work(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals) -> Iterator[Outcome]:
+    """Work on claimed documents, in groups bounded by their bytes. Yields outcomes as they are settled."""
+    reach("claim.after")
+    for group in _groups(pipeline, claims):
+        yield from _settle_group(pipeline, group, removals)
+
+
+def _groups(pipeline: Pipeline, claims: Iterable[Claim]) -> Iterator[list[_Found]]:
+    group: list[_Found] = []
+    size = 0
+    for claim in claims:
+        found = look(pipeline, claim)
+        shaped: Shaped | Blocked | None = None
+        if isinstance(found, Content):
+            size += len(found.body or b"")
+            shaped = shape(pipeline, claim, found)
+        if isinstance(shaped, Blocked):
+            found, shaped = shaped, None
+        shaped = shaped or carry_over(pipeline, claim, found)
+        # The bytes are not needed any more: a group holds texts, not files.
+        group.append(_Found(claim, found, shaped))
+        if size >= pipeline.limits.group_bytes:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _settle_group(pipeline: Pipeline, group: Sequence[_Found], removals: Removals) -> Iterator[Outcome]:
+    drafts = [_draft(pipeline, found.shaped) for found in group if found.shaped is not None]
+    drafts, unsound = _embed_and_write(pipeline, _with_keys(pipeline, drafts))
+    written = {draft.shaped.claim.document_id: draft for draft in drafts}
+    settlements, outcomes = [], []
+    for found in group:
+        claim, seen = found.claim, found.look
+        if claim.document_id in unsound:
+            seen = Blocked(Refusal(Reason.BAD_VECTORS), *_identity(seen))
+        settlement = _conclude(pipeline, claim, seen, written.get(claim.document_id), removals)
+        if settlement is None:
+            continue  # its claim has moved on to another worker, who will say what became of it
+        settlements.append(settlement)
+        verdict = "held" if settlement.event == "removal-held" else outcome.verdict(claim, seen)
+        outcomes.append(Outcome(claim, verdict, seen.content_hash if isinstance(seen, Content) else None))
+    settled = _record(pipeline, settlements, drafts)
+    reach("settle.after")
+    for one in outcomes:
+        pipeline.progress(one.claim.uri)
+        if one.claim.document_id in settled:
+            yield one
+
+
+def _draft(pipeline: Pipeline, shaped: Shaped) -> Draft:
+    claim = shaped.claim
+    proved = {point.id: point for point in claim.indexed.points} if claim.indexed else {}
+    suspects = None
+    if claim.recover:
+        there = pipeline.index.scroll(pipeline.collection, claim.tenant, document_id=claim.document_id)
+        suspects = {point.id for point in there} | set(claim.intended)
+    return Draft(shaped, changes(claim.document_id, shaped.chunks, proved, suspects=suspects), ())
+
+
+def _with_keys(pipeline: Pipeline, drafts: Sequence[Draft]) -> list[Draft]:
+    """Add the cache key of every chunk: known for points that stay, computed in one call for the others."""
+    new = [draft.shaped.chunks[i].text for draft in drafts for i in draft.changes.write]
+    computed = iter(vector_keys(pipeline, new))
+    complete = []
+    for draft in drafts:
+        indexed = draft.shaped.claim.indexed
+        known = {point.id: point.vector_key for point in indexed.points} if indexed else {}
+        fresh = {draft.changes.ids[i]: next(computed) for i in draft.changes.write}
+        keys = tuple(fresh.get(one) or known[one] for one in draft.changes.ids)
+        complete.append(Draft(draft.shaped, draft.changes, keys))
+    return complete
+
+
+def _embed_and_write(pipeline: Pipeline, drafts: Sequence[Draft]) -> tuple[list[Draft], set[str]]:
+    """Embed and write; returns what was written, and the documents whose vectors broke a rule."""
+    wanted: dict[str, dict[str, str]] = defaultdict(dict)
+    for draft in drafts:
+        for i in draft.changes.write:
+            wanted[draft.shaped.claim.tenant].setdefault(draft.keys[i], draft.shaped.chunks[i].text)
+    vectors = {tenant: embed(pipeline, tenant, texts) for tenant, texts in wanted.items()}
+    unsound = {
+        draft.shaped.claim.document_id
+        for draft in drafts
+        if any(draft.keys[i] not in vectors[draft.shaped.claim.tenant] for i in draft.changes.write)
+    }
+    sound = [draft for draft in drafts if draft.shaped.claim.document_id not in unsound]
+    # Last good parses go first: a version is never recorded without what a later change would start from.
+    pipeline.ledger.parses.put(
+        (d.shaped.claim.tenant, d.shaped.content_hash, d.shaped.parse_key, d.shaped.parsed) for d in sound
+    )
+    return (write(pipeline, sound, vectors) if sound else []), unsound
+
+
+def _conclude(
+    pipeline: Pipeline, claim: Claim, found: Look, draft: Draft | None, removals: Removals
+) -> Settlement | None:
+    now, target = pipeline.now(), pipeline.collection
+    match found:
+        case Unchanged():
+            return outcome.unchanged(claim, found, now=now)
+        case Content():
+            return None if draft is None else outcome.indexed(draft, found, target=target, now=now)
+        case Blocked():
+            if claim.recover and claim.last_hash is None:
+                _erase(pipeline, claim)  # a dead worker may have written a version that is now refused
+            digest = pipeline.fingerprint.digest
+            return outcome.held(claim, found, fingerprint=digest, now=now, carried=draft, target=target)
+        case Unreached():
+            return outcome.failed(claim, found, now=now, carried=draft, target=target)
+        case Gone():
+            if claim.last_hash is not None and not removals.believes(claim):
+                return outcome.removal_held(claim, now=now)
+            _erase(pipeline, claim)
+            return outcome.gone(claim, now=now)
+
+
+def _erase(pipeline: Pipeline, claim: Claim) -> None:
+    """Delete every point of a document, in every collection that may hold some."""
+    ids = {point.id for point in claim.indexed.points} if claim.indexed else set()
+    ids |= set(claim.intended)
+    with pipeline.tally.stage("index"):
+        for collection in {pipeline.collection, *claim.elsewhere}:
+            there = set(ids) if collection == pipeline.collection else set()
+            if claim.recover or collection != pipeline.collection:
+                scrolled = pipeline.index.scroll(collection, claim.tenant, document_id=claim.document_id)
+                there |= {point.id for point in scrolled}
+            pipeline.index.delete(collection, sorted(there))
+            if left := pipeline.index.retrieve(collection, sorted(there)):
+                raise AssertionError(f"{len(left)} points of {claim.uri} survived their deletion")
+            pipeline.tally.counts["deleted"] += len(there)
+
+
+def _record(pipeline: Pipeline, settlements: Sequence[Settlement], drafts: Sequence[Draft]) -> set[str]:
+    with pipeline.tally.stage("ledger"):
+        settled = pipeline.ledger.documents.settle(settlements, at=pipeline.now())
+        outdated: dict[str, set[str]] = defaultdict(set)
+        for settlement in settlements:
+            if settlement.claim.last_hash and (settlement.indexed or settlement.erased):
+                outdated[settlement.claim.tenant].add(settlement.claim.last_hash)
+        for tenant, hashes in outdated.items():
+            pipeline.ledger.parses.collect(tenant, hashes)
+    kept = sum(len(draft.changes.keep) for draft in drafts)
+    pipeline.tally.counts["kept"] += kept
+    return settled
+
+
+def _identity(found: Look) -> tuple[str, str | None]:
+    return (found.identity, found.content_hash) if isinstance(found, Content | Blocked) else ("", None)

@@ -1,0 +1,108 @@
+"""What the ledger is told of each outcome. Pure."""
+
+import random
+from collections.abc import Mapping
+
+from infra.ledger.records import Claim, Indexed, PlacedPoint, Settlement
+from workers.pipeline.changes import place
+from workers.pipeline.parts import Blocked, Content, Gone, Look, Unchanged, Unreached
+from workers.pipeline.write import Draft
+
+#: Nothing is held any more.
+_RELEASED: Mapping[str, object] = dict.fromkeys(
+    ("held_reason", "held_detail", "held_identity", "held_hash", "held_fingerprint", "held_at", "removal_held_at")
+)
+#: Seconds before a document that could not be reached is tried again: doubled each time, up to an hour.
+FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
+
+
+def unchanged(claim: Claim, found: Unchanged, *, now: float) -> Settlement:
+    """The source agrees with what is proved."""
+    values = {**_RELEASED, "identity": found.identity, "modified_at": found.modified_at, "verified_at": now}
+    event = "released" if claim.held else ""
+    return Settlement(claim, values, event=event, detail="the source is back at the last good version" if event else "")
+
+
+def gone(claim: Claim, *, now: float) -> Settlement:
+    """The document is gone, and so are its points."""
+    values = {**_RELEASED, "gone_at": now, "verified_at": now, "identity": "", "content_hash": None, "parser": None}
+    return Settlement(claim, values, erased=True, event="removed")
+
+
+def removal_held(claim: Claim, *, now: float) -> Settlement:
+    """The document is missing, but not believed to be gone."""
+    return Settlement(claim, {"removal_held_at": now}, event="removal-held")
+
+
+def held(
+    claim: Claim, found: Blocked, *, fingerprint: str, now: float, carried: Draft | None, target: str
+) -> Settlement:
+    """This version is refused; the last good one stays, as it is or as `carried` over."""
+    values: dict[str, object] = {
+        "held_reason": found.refusal.reason.value,
+        "held_detail": found.refusal.detail,
+        "held_identity": found.identity,
+        "held_hash": found.content_hash,
+        "held_fingerprint": fingerprint,
+        "removal_held_at": None,
+    }
+    if found.news:
+        values["held_at"] = now
+    entry = None if carried is None else _indexed(carried, target, now)
+    event = "held" if found.news else ""
+    return Settlement(claim, values, entry, event=event, detail=str(found.refusal) if event else "")
+
+
+def failed(claim: Claim, found: Unreached, *, now: float, carried: Draft | None, target: str) -> Settlement:
+    """The source did not answer: still due, tried again later with jitter, so that many do not come back at once."""
+    wait = min(FIRST_RETRY_S * 2 ** min(claim.attempts, 20), LONGEST_RETRY_S)
+    jitter = random.Random(f"{claim.document_id}{claim.generation}").uniform(0.5, 1.0)  # noqa: S311  not for secrets
+    values = {"attempts": claim.attempts + 1, "next_attempt_at": now + wait * jitter, "last_error": found.error}
+    entry = None if carried is None else _indexed(carried, target, now)
+    return Settlement(claim, values, entry, event="unreachable", detail=found.error, done=False)
+
+
+def indexed(draft: Draft, found: Content, *, target: str, now: float) -> Settlement:
+    """A new version is searchable."""
+    shaped = draft.shaped
+    claim = shaped.claim
+    values: dict[str, object] = {
+        **_RELEASED,
+        "gone_at": None,
+        "identity": found.identity,
+        "content_hash": found.content_hash,
+        "parser": shaped.parse_key,
+        "kind": shaped.parsed.kind,
+        "modified_at": found.modified_at,
+        "verified_at": now,
+        "lag": max(0.0, now - claim.heard_at),
+    }
+    event = "added" if is_new(claim) else "updated"
+    detail = f"{len(draft.changes.write)} chunks written, {len(draft.changes.keep)} kept, "
+    detail += f"{len(draft.changes.delete)} deleted"
+    return Settlement(claim, values, _indexed(draft, target, now), event=event, detail=detail)
+
+
+def is_new(claim: Claim) -> bool:
+    """Whether no version of it is known to be searchable."""
+    return claim.gone or claim.last_hash is None
+
+
+def verdict(claim: Claim, found: Look) -> str:
+    """What an outcome counts as: a key of `index --json`'s documents."""
+    if isinstance(found, Content):
+        return "added" if is_new(claim) else "updated"
+    if isinstance(found, Gone):
+        return "unchanged" if is_new(claim) else "removed"
+    return {Unchanged: "unchanged", Blocked: "held", Unreached: "failed"}[type(found)]
+
+
+def _indexed(draft: Draft, collection: str, now: float) -> Indexed:
+    shaped = draft.shaped
+    points = tuple(
+        PlacedPoint(id_, key, *place(chunk))
+        for id_, key, chunk in zip(draft.changes.ids, draft.keys, shaped.chunks, strict=True)
+    )
+    return Indexed(
+        collection, shaped.claim.generation, shaped.content_hash, shaped.fingerprint, shaped.attributes, now, points
+    )

@@ -1,0 +1,143 @@
+"""What the steps of the pipeline share: the parts they work with, and a frozen value for each stage."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from infra.ledger import Ledger
+from infra.ledger.records import Attributes, Claim
+from infra.ledger.sources import KnownSource
+from infra.ports import Embedder, Index, SourceReader, Tokenizer
+from schemas.documents import Chunk, ParsedDocument
+from schemas.errors import Refusal
+from schemas.fingerprint import Fingerprint, PipelineFingerprint
+from workers.parsing.registry import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on the work: bytes of a document and of a group worked on together, documents of a claim."""
+
+    document_bytes: int
+    group_bytes: int
+    claim_documents: int
+    chunk_tokens: int
+
+
+@dataclass
+class Tally:
+    """What the work has cost so far, and the seconds each stage took."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)  # type: ignore[type-arg]
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time of a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+
+@dataclass
+class Pipeline:
+    """The parts a batch is worked on with. `collection` is the one written to; `now` gives seconds since the epoch."""
+
+    ledger: Ledger
+    index: Index
+    tokenizer: Tokenizer
+    embedder: Embedder
+    parser: Parser
+    fingerprint: PipelineFingerprint
+    collection: str
+    limits: Limits
+    owner: str
+    now: Callable[[], float]
+    sources: dict[int, KnownSource] = field(default_factory=dict)
+    open_reader: Callable[[KnownSource], SourceReader] = field(kw_only=True)
+    readers: dict[int, SourceReader] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    #: Called as each document is finished, with its URI.
+    progress: Callable[[str], None] = lambda _uri: None
+
+    def reader(self, source: KnownSource) -> SourceReader:
+        """The reader of a source, opened once."""
+        if source.id not in self.readers:
+            self.readers[source.id] = self.open_reader(source)
+        return self.readers[source.id]
+
+    def attributes(self, claim: Claim) -> Attributes:
+        """What events said of the document, and what its source declares where they said nothing."""
+        source = self.sources[claim.source_id]
+        acl = source.acl if claim.acl is None else claim.acl
+        metadata: Mapping[str, str] = source.metadata if claim.metadata is None else claim.metadata
+        return Attributes(tuple(acl), metadata)
+
+
+# --- what a look at the source finds -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The source agrees with what is proved. `identity` is the one to compare with next time."""
+
+    identity: str
+    modified_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The source says exactly "not found"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """This version is refused. `news` is False when it was refused before, under this very pipeline."""
+
+    refusal: Refusal
+    identity: str
+    content_hash: str | None = None
+    news: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """The source did not answer for this document."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A version to index: its bytes, or what a parser made of them before."""
+
+    content_hash: str
+    identity: str
+    modified_at: float
+    body: bytes | None
+    parsed: ParsedDocument | None
+
+
+Look = Unchanged | Gone | Blocked | Unreached | Content
+
+# --- what is made of it --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A version cut into chunks. `look` is what the source said: no `Content` when an older version is carried over."""
+
+    claim: Claim
+    look: Look
+    content_hash: str
+    identity: str
+    modified_at: float
+    parsed: ParsedDocument
+    parse_key: str
+    fingerprint: Fingerprint
+    attributes: Attributes
+    chunks: tuple[Chunk, ...]

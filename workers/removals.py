@@ -1,0 +1,75 @@
+"""Whether a removal is believed. Deletion means deletion, and refuses to be fooled (promise P7). Pure.
+
+A mount that is away, a bucket emptied by mistake, a sync tool that failed half-way all look like "everything is gone".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from infra.ledger.records import Claim, KnownDocument
+
+#: Removals in one source in one run (or hour) are doubted beyond both of these.
+DOUBTED_SHARE = 0.5
+DOUBTED_COUNT = 10
+
+
+@dataclass
+class Guard:
+    """The removals of one source in one run.
+
+    live: documents known before the run. removed: removals already believed, in this run or hour. root_trusted: the
+    root is the one last seen. insist: a person said --allow-mass-delete.
+    """
+
+    live: int
+    removed: int = 0
+    root_trusted: bool = True
+    insist: bool = False
+    believed: set[str] = field(default_factory=set)
+
+    def believes(self, document_id: str) -> bool:
+        """Believe one removal that a worker found by itself."""
+        if document_id in self.believed:
+            return True
+        if not self.insist and (not self.root_trusted or _too_many(self.removed + 1, self.live)):
+            return False
+        self.removed += 1
+        self.believed.add(document_id)
+        return True
+
+    def judge(self, vanished: Sequence[KnownDocument], *, moved: set[str], listed: int) -> list[KnownDocument]:
+        """Judge what a complete listing did not show; returns what is not believed.
+
+        Args:
+            vanished: documents known and not listed.
+            moved: ids among them whose bytes have appeared at another URI; they do not count.
+            listed: objects the listing did show.
+        """
+        doubtful = [document for document in vanished if document.document_id not in moved]
+        emptied = listed == 0 and self.live >= 2 and bool(doubtful)
+        doubted = not self.root_trusted or emptied or _too_many(self.removed + len(doubtful), self.live)
+        if doubted and not self.insist:
+            parked = vanished if not self.root_trusted else doubtful
+            self.believed |= {document.document_id for document in vanished} - {one.document_id for one in parked}
+            return list(parked)
+        self.removed += len(doubtful)
+        self.believed |= {document.document_id for document in vanished}
+        return []
+
+
+@dataclass
+class Removals:
+    """The guards of a run, by source id; `make` gives one for a source that this run did not list."""
+
+    make: Callable[[int], Guard]
+    guards: dict[int, Guard] = field(default_factory=dict)
+
+    def believes(self, claim: Claim) -> bool:
+        """Believe the removal of a claimed document."""
+        if claim.source_id not in self.guards:
+            self.guards[claim.source_id] = self.make(claim.source_id)
+        return self.guards[claim.source_id].believes(claim.document_id)
+
+
+def _too_many(removed: int, live: int) -> bool:
+    return removed > DOUBTED_COUNT and removed > live * DOUBTED_SHARE

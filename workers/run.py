@@ -1,0 +1,230 @@
+"""One run over sources: list them, work on what is due, judge what vanished, switch to a new model's collection.
+
+The same steps serve `index`, `reindex` and each round of `watch`; they differ in what was made due before.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from infra.ledger.documents import Scope
+from infra.ledger.records import KnownDocument
+from infra.ledger.sources import KnownSource
+from schemas.errors import Unreachable
+from workers.advance import finish, migrating
+from workers.pipeline.batch import Outcome, work
+from workers.pipeline.parts import Pipeline
+from workers.reconcile import Reconciled, reconcile
+from workers.removals import Guard, Removals
+
+_log = structlog.get_logger("penstock.run")
+
+#: Seconds a claim is exclusive. Longer than any document may take; in the embedded composition the lock decides anyway.
+LEASE_S = 3600.0
+#: Where removals are not found by one listing, those of the last hour are counted together.
+HOUR_S = 3600.0
+DOCUMENT_COUNTS = ("seen", "added", "updated", "moved", "unchanged", "removed", "held", "failed")
+
+
+@dataclass
+class Report:
+    """What a run did, in the shape of `index --json`. `unreachable`: sources that could not be listed, and why."""
+
+    documents: Counter[str] = field(default_factory=Counter)
+    chunks: Counter[str] = field(default_factory=Counter)
+    characters_embedded: int = 0
+    seconds: float = 0.0
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    unreachable: list[dict[str, Any]] = field(default_factory=list)
+    switched: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of design.md, section 5."""
+        refused = [{key: one[key] for key in ("uri", "reason", "detail")} for one in self.refused + self.unreachable]
+        return {
+            "documents": {name: self.documents[name] for name in DOCUMENT_COUNTS},
+            "chunks": {name: self.chunks[name] for name in ("embedded", "reused", "deleted", "total")},
+            "characters_embedded": self.characters_embedded,
+            "seconds": round(self.seconds, 3),
+            "refused": refused,
+        }
+
+    @property
+    def exit_status(self) -> int:
+        """0 all good, 1 some documents refused, held or parked, 2 a source out of reach."""
+        return 2 if self.unreachable else 1 if self.refused else 0
+
+
+def run(
+    pipeline: Pipeline,
+    sources: Sequence[KnownSource],
+    *,
+    scope: Scope | None,
+    insist: bool = False,
+    window_s: float = 0.0,
+) -> Report:
+    """Bring the index in line with sources.
+
+    Args:
+        pipeline: the parts; its `sources` are all that are declared.
+        sources: those to list.
+        scope: the documents to work on; None: every due one.
+        insist: believe removals however many (--allow-mass-delete).
+        window_s: seconds back whose removals count towards the limit; 0: only this run's.
+    """
+    report, began = Report(), pipeline.now()
+    removals = Removals(lambda source_id: unlisted_guard(pipeline, source_id))
+    listings: list[Reconciled] = []
+    recover_unknown = bool(pipeline.ledger.get("recover_unknown"))
+    for source in sources:
+        guard = Guard(0, insist=insist)
+        removals.guards[source.id] = guard
+        try:
+            listing = reconcile(
+                pipeline.ledger,
+                source,
+                pipeline.reader(source),
+                others=pipeline.sources.values(),
+                now=began,
+                recover_unknown=recover_unknown,
+            )
+        except Unreachable as error:
+            guard.root_trusted = False
+            _unlisted(pipeline, report, source, error, began)
+            continue
+        guard.live, guard.root_trusted = listing.live, insist or not listing.root_changed
+        if window_s:
+            guard.removed = pipeline.ledger.views.removed_since(source.id, began - window_s)
+            guard.live += guard.removed
+        listings.append(listing)
+        report.documents["seen"] += listing.seen
+    if migrating(pipeline.index, pipeline.collection):
+        scope = None  # the switch waits for every document, so every document is worked on
+    outcomes = drain(pipeline, removals, scope=scope, since=began)
+    moved = _remove(pipeline, removals, listings, outcomes, scope=scope)
+    report.switched = finish(pipeline.ledger, pipeline.index, pipeline.collection, pipeline.embedder.info)
+    for listing in listings:
+        _vouch(pipeline, report, listing, removals.guards[listing.source.id])
+    _count(pipeline, report, outcomes, moved, scope)
+    report.seconds = pipeline.now() - began
+    return report
+
+
+def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None, since: float) -> list[Outcome]:
+    """Work until nothing in scope is due that was not tried since a moment."""
+    outcomes: list[Outcome] = []
+    while True:
+        claims = pipeline.ledger.documents.claim(
+            owner=pipeline.owner,
+            now=pipeline.now(),
+            lease_s=LEASE_S,
+            limit=pipeline.limits.claim_documents,
+            tried_since=since,
+            collection=pipeline.collection,
+            scope=scope,
+        )
+        if not claims:
+            return outcomes
+        for outcome in work(pipeline, claims, removals):
+            outcomes.append(outcome)
+            _log.info("document.settled", uri=outcome.claim.uri, outcome=outcome.verdict)
+
+
+def unlisted_guard(pipeline: Pipeline, source_id: int) -> Guard:
+    """The guard of a source that was not listed: its root must be the one last seen, and the last hour counts."""
+    source = pipeline.sources[source_id]
+    try:
+        root = pipeline.reader(source).root_identity()
+    except Unreachable:
+        return Guard(0, root_trusted=False)
+    removed = pipeline.ledger.views.removed_since(source_id, pipeline.now() - HOUR_S)
+    live = len(pipeline.ledger.documents.known(source.tenant, source.uri)) + removed
+    return Guard(live, removed, root_trusted=source.root_identity in (None, root))
+
+
+def _remove(
+    pipeline: Pipeline,
+    removals: Removals,
+    listings: Sequence[Reconciled],
+    outcomes: list[Outcome],
+    *,
+    scope: Scope | None,
+) -> int:
+    """Judge what vanished, once what was added is known; returns how many were moves."""
+    moves = 0
+    for listing in listings:
+        if not listing.vanished or not listing.complete:
+            continue
+        guard = removals.guards[listing.source.id]
+        moved = _moved(listing.source.tenant, listing.vanished, outcomes)
+        parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)
+        pipeline.ledger.documents.hold_removals([one.document_id for one in parked], at=listing.began_at)
+        going = [one.document_id for one in listing.vanished if one.document_id in guard.believed]
+        pipeline.ledger.documents.lift_removals(going)
+        pipeline.ledger.documents.hear_removed(going, at=listing.began_at)
+        moves += len(moved & guard.believed)
+    # Those that vanished may have been tried in this very run, when they were due for another reason.
+    outcomes += drain(pipeline, removals, scope=scope, since=pipeline.now())
+    return moves
+
+
+def _moved(tenant: str, vanished: Sequence[KnownDocument], outcomes: Sequence[Outcome]) -> set[str]:
+    """Ids of vanished documents whose bytes were added elsewhere in this run, one for one."""
+    added = Counter(
+        one.content_hash
+        for one in outcomes
+        if one.verdict == "added" and one.claim.tenant == tenant and one.content_hash
+    )
+    moved = set()
+    for document in vanished:
+        if document.content_hash and added[document.content_hash] > 0:
+            added[document.content_hash] -= 1
+            moved.add(document.document_id)
+    return moved
+
+
+def _vouch(pipeline: Pipeline, report: Report, listing: Reconciled, guard: Guard) -> None:
+    """Record whether the listing verified its source."""
+    source, sources = listing.source, pipeline.ledger.sources
+    for uri, refusal in listing.unlisted:
+        report.refused.append(
+            {"uri": uri, "reason": refusal.reason.value, "detail": refusal.detail, "todo": refusal.todo}
+        )
+    believed = all(document.document_id in guard.believed for document in listing.vanished)
+    if not listing.complete:
+        sources.failed(source.id, error=f"{listing.unlisted[0][0]} cannot be listed", at=listing.began_at)
+    elif listing.root_changed and not believed:
+        error = "another folder stands in its place, and documents are missing from it"
+        sources.failed(source.id, error=error, at=listing.began_at)
+    else:
+        sources.verified(source.id, root_identity=listing.root, at=listing.began_at)
+
+
+def _unlisted(pipeline: Pipeline, report: Report, source: KnownSource, error: Unreachable, at: float) -> None:
+    pipeline.ledger.sources.failed(source.id, error=error.what, at=at)
+    entry = {"uri": source.uri, "reason": "unreachable", "detail": error.what, "todo": error.todo}
+    report.unreachable.append(entry)
+    _log.info("source.unreachable", uri=source.uri, error=str(error))
+
+
+def _count(pipeline: Pipeline, report: Report, outcomes: Sequence[Outcome], moved: int, scope: Scope | None) -> None:
+    counts, documents = pipeline.tally.counts, report.documents
+    last = {outcome.claim.document_id: outcome.verdict for outcome in outcomes}
+    for verdict in last.values():
+        documents[verdict] += 1
+    documents["added"] -= moved
+    documents["removed"] -= moved
+    documents["moved"] += moved
+    refusals = pipeline.ledger.views.refusals(scope)
+    documents["held"] = sum(1 for one in refusals if one["reason"] not in ("unreachable", "removal-held"))
+    busy = sum(documents[name] for name in ("added", "updated", "moved", "held", "failed"))
+    documents["unchanged"] = max(0, documents["seen"] - busy)
+    report.refused += refusals
+    report.characters_embedded = counts["characters_embedded"]
+    report.chunks["embedded"] = counts["embedded"]
+    report.chunks["reused"] = counts["written"] - counts["embedded"]
+    report.chunks["deleted"] = counts["deleted"]
+    report.chunks["total"] = pipeline.ledger.views.chunks(pipeline.collection, scope)
