@@ -10,8 +10,9 @@ from infra.home_socket import ask
 from infra.ledger import Ledger
 from infra.ports import Embedder, Index
 from infra.settings import Settings
-from penstock.compose import Workshop, existing_ledger, make_pipeline, open_index, open_model, resolve_sources
+from penstock.compose import existing_ledger, open_index, open_model, resolve_sources
 from penstock.search import Query, search
+from penstock.workshop import Workshop, make_pipeline
 from schemas.errors import HomeBusy, UsageError
 from workers.audit import Findings, audit, repair
 from workers.parsing.sandbox import ParserProcess
@@ -76,10 +77,9 @@ def audit_and_repair(shop: Workshop, arguments: Sequence[str], tenant: str) -> d
     """Audit, mend what differs, and audit again: the findings are those after the repair."""
     first = _audit(shop.settings, shop.ledger, shop.index, arguments=arguments, tenant=tenant)
     pipeline = shop.pipeline
-    since = pipeline.now()
-    repaired = list(repair(pipeline, _active(shop), first, now=since))
+    repaired = list(repair(pipeline, _active(shop), first, now=pipeline.now()))
     shop.known_sources()
-    drain(pipeline, Removals(lambda source_id: unlisted_guard(pipeline, source_id)), scope=None, since=since)
+    drain(pipeline, Removals(lambda source_id: unlisted_guard(pipeline, source_id)), scope=None)
     second = _audit(shop.settings, shop.ledger, shop.index, arguments=arguments, tenant=tenant)
     second.repaired = sorted(set(repaired) | set(first.orphaned))
     return second.to_json()
@@ -101,13 +101,9 @@ def _audit(settings: Settings, ledger: Ledger, index: Index, *, arguments: Seque
     active = index.active()
     if active is None or not sources:
         return Findings()
-    pipeline = make_pipeline(settings, ledger, index)
-    # A parser of its own: the child dies with the thread that started it.
-    pipeline.parser = parser = ParserProcess(timeout_s=settings.parse_timeout)
-    try:
-        return audit(pipeline, active, sources)
-    finally:
-        parser.close()
+    # A parser of its own: the child dies with the thread that started it, and this may be the socket's.
+    with ParserProcess(timeout_s=settings.parse_timeout) as parser:
+        return audit(make_pipeline(settings, ledger, index, parser), active, sources)
 
 
 def _searching_model(settings: Settings, ledger: Ledger, opened: Embedder) -> Embedder:

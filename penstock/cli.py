@@ -134,7 +134,7 @@ def _indexing(context: _Context, work: Callable[[Any], Any]) -> int:
     from infra.home_socket import serving
     from penstock import view
     from penstock.answers import answering
-    from penstock.compose import workshop
+    from penstock.workshop import workshop
 
     with workshop(context.settings()) as shop, serving(shop.home.socket, answering(shop)):
         with view.progress("indexing", quiet=context.json) as step:
@@ -157,10 +157,10 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
     from infra.home_socket import serving
     from penstock import view
     from penstock.answers import answering
-    from penstock.compose import workshop
     from penstock.indexing import index as run_index
     from penstock.indexing import register
     from penstock.watch import follow
+    from penstock.workshop import workshop
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -213,7 +213,6 @@ def status(context: _Context, uri: str | None, tenant: str) -> int:
     import time
 
     from infra.source_names import source_uri
-
     from penstock import status as reports
     from penstock.compose import existing_ledger
     from schemas.errors import UsageError
@@ -240,7 +239,7 @@ def audit(context: _Context, sources: tuple[str, ...], tenant: str, repair: bool
     """Compare source, ledger and index, chunk by chunk; exit 1 if they differ."""
     from infra.home_socket import serving
     from penstock.answers import answer_audit, answering, audit_and_repair
-    from penstock.compose import workshop
+    from penstock.workshop import workshop
 
     settings = context.settings()
     if repair:
@@ -273,12 +272,11 @@ def plan(context: _Context, sources: tuple[str, ...], tenant: str) -> int:
 @_pass
 def forget(context: _Context, uri: str | None, tenant: str | None) -> int:
     """Erase a document, or a tenant, everywhere, and prove it."""
-    from infra.source_names import source_uri
-
     from infra.home_socket import serving
+    from infra.source_names import source_uri
     from penstock.answers import answering
-    from penstock.compose import workshop
     from penstock.forget import forget as erase
+    from penstock.workshop import workshop
     from schemas.errors import UsageError
 
     if uri is None and tenant is None:
@@ -297,7 +295,7 @@ def forget(context: _Context, uri: str | None, tenant: str | None) -> int:
 def doctor(context: _Context, fix: bool) -> int:
     """Check that every configured part can be reached and fits, and say what to do."""
     from penstock import doctor as checks
-    from penstock.compose import workshop
+    from penstock.workshop import workshop
 
     settings = context.settings()
     fixed: list[str] = []

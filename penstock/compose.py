@@ -1,22 +1,16 @@
 """The composition root: settings become parts. The only place that chooses adapters."""
 
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-
-from infra.source_names import source_uri
+from collections.abc import Sequence
 
 from infra.home import Home
 from infra.ledger import Ledger, open_ledger
 from infra.ledger.sources import KnownSource
 from infra.ports import Embedder, Index, SourceReader, Tokenizer
 from infra.settings import Settings, declared_sources
+from infra.source_names import source_uri
 from schemas.errors import Unreachable
-from schemas.fingerprint import PipelineFingerprint
 from schemas.sources import Source
-from workers.pipeline.parts import Limits, Pipeline
 
 
 def ledger_url(settings: Settings) -> str:
@@ -43,8 +37,8 @@ def open_index(settings: Settings) -> Index:
 
     if settings.qdrant_url is not None:
         key = settings.qdrant_api_key
-        return QdrantIndex(url=settings.qdrant_url, api_key=key.get_secret_value() if key else None)
-    return QdrantIndex(path=Home(settings.folder).index)
+        return QdrantIndex(settings.qdrant_url, api_key=key.get_secret_value() if key else None)
+    return QdrantIndex(str(Home(settings.folder).index))
 
 
 def open_model(settings: Settings, name: str | None = None, *, dtype: str = "auto") -> tuple[Tokenizer, Embedder]:
@@ -61,98 +55,9 @@ def open_reader(settings: Settings, source: Source) -> SourceReader:
 
         return S3Source(source.uri, endpoint_url=settings.s3_endpoint_url, exclude=source.exclude)
     from infra.source_folder import FolderSource
-
     from schemas.identity import file_path
 
     return FolderSource(file_path(source.uri), exclude=source.exclude, clock=time.time)
-
-
-@dataclass
-class Workshop:
-    """Everything a writer works with, the home's lock held."""
-
-    settings: Settings
-    home: Home
-    ledger: Ledger
-    index: Index
-    pipeline: Pipeline
-
-    def known_sources(self) -> list[KnownSource]:
-        """Every source of the ledger; the pipeline sees the same."""
-        found = self.ledger.sources.all()
-        self.pipeline.sources = {source.id: source for source in found}
-        return found
-
-
-@contextmanager
-def workshop(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Workshop]:
-    """Open the home for writing: lock it, open its parts, break the claims of the dead.
-
-    Raises:
-        HomeBusy, HomeTooNew, Unreachable, UsageError: the home cannot be opened, and why.
-    """
-    home = Home(settings.folder)
-    home.check_format()
-    home.create()
-    with ExitStack() as stack:
-        stack.enter_context(home.locked(wait_s=wait_s))
-        born = not home.exists
-        ledger = open_ledger(ledger_url(settings), now=time.time())
-        stack.callback(ledger.close)
-        index = open_index(settings)
-        stack.callback(index.close)
-        if born and index.collections():
-            # The ledger was lost or restored from nothing: the index may hold points it knows nothing of.
-            ledger.put("recover_unknown", True)
-        ledger.documents.break_leases()
-        pipeline = make_pipeline(settings, ledger, index)
-        stack.callback(pipeline.parser.close)
-        yield Workshop(settings, home, ledger, index, pipeline)
-
-
-def make_pipeline(settings: Settings, ledger: Ledger, index: Index) -> Pipeline:
-    """The pipeline of the configured model; `collection` is its own, whether or not searches use it yet."""
-    from workers.advance import collection_name
-    from workers.parsing.sandbox import ParserProcess
-
-    tokenizer, embedder = open_model(settings, dtype=_dtype(settings, ledger))
-    pipeline = Pipeline(
-        ledger=ledger,
-        index=index,
-        tokenizer=tokenizer,
-        embedder=embedder,
-        parser=ParserProcess(timeout_s=settings.parse_timeout),
-        fingerprint=fingerprint(settings, tokenizer, embedder),
-        collection=collection_name(embedder.info),
-        limits=Limits(
-            settings.max_document_bytes, settings.batch_bytes, settings.batch_documents, settings.chunk_tokens
-        ),
-        owner=f"{os.uname().nodename}:{os.getpid()}",
-        now=time.time,
-        open_reader=lambda source: open_reader(settings, source),
-    )
-    pipeline.sources = {source.id: source for source in ledger.sources.all()}
-    return pipeline
-
-
-def fingerprint(settings: Settings, tokenizer: Tokenizer, embedder: Embedder) -> PipelineFingerprint:
-    """What besides the bytes shapes the index, with these settings."""
-    from workers.advance import current_fingerprint
-
-    return current_fingerprint(tokenizer, embedder.info, chunk_tokens=settings.chunk_tokens)
-
-
-def _dtype(settings: Settings, ledger: Ledger) -> str:
-    """The model's arithmetic: resolved once per home and recorded, so that one index holds one kind of vector."""
-    if settings.dtype != "auto":
-        return settings.dtype
-    from infra.embedder import resolve_dtype
-
-    recorded = ledger.get("dtype")
-    if recorded is None:
-        recorded = resolve_dtype("auto")
-        ledger.put("dtype", recorded)
-    return str(recorded)
 
 
 def resolve_sources(

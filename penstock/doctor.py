@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from infra.home import Home
 from infra.settings import Settings
-from penstock.compose import existing_ledger, fingerprint, open_index, open_model, open_reader
+from penstock.compose import existing_ledger, open_index, open_model, open_reader
 from penstock.indexing import advance_to_current
+from penstock.workshop import fingerprint
 from schemas.errors import HomeBusy, PenstockError
 
 OK, WARN, FAIL = "ok", "warn", "fail"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.compose import Workshop
+from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
 

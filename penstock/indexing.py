@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from infra.ledger.sources import KnownSource
-from penstock.compose import Workshop, resolve_sources
+from penstock.compose import resolve_sources
+from penstock.workshop import Workshop
 from schemas.errors import UsageError
 from schemas.identity import document_id
 from workers.advance import advance

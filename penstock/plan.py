@@ -8,7 +8,8 @@ from infra.ledger import Ledger
 from infra.ports import Embedder, SourceReader, Tokenizer
 from infra.settings import Settings
 from infra.tokenizer import vector_key
-from penstock.compose import existing_ledger, fingerprint, open_model, open_reader, resolve_sources
+from penstock.compose import existing_ledger, open_model, open_reader, resolve_sources
+from penstock.workshop import fingerprint
 from schemas.documents import SourceEntry
 from schemas.errors import Refusal, Unreachable
 from schemas.fingerprint import PipelineFingerprint

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import structlog
 
+from infra.ledger.documents import Scope
 from infra.ledger.sources import KnownSource
-from penstock.compose import Workshop
+from penstock.workshop import Workshop
 from producers.folder_watch import watch_folder
 from schemas.errors import Unreachable
 from schemas.events import DocumentEvent
@@ -40,19 +41,20 @@ def follow(
     for source in sources:
         if source.uri.startswith("file://"):
             _start(source, events, stop)
+    scope = [(source.tenant, source.uri) for source in sources]
     listed = {source.id: time.monotonic() for source in sources}
     while not stop.is_set():
         batch = _gather(events, stop)
         now = time.monotonic()
         overdue = {source.id for source in sources if now - listed[source.id] >= source.cadence}
         overdue |= hear(shop.ledger, batch, list(shop.pipeline.sources.values()), now=shop.pipeline.now())
-        waiting = shop.ledger.documents.due(now=shop.pipeline.now(), tried_since=shop.pipeline.now(), scope=None)
+        waiting = shop.ledger.documents.due(now=shop.pipeline.now(), scope=scope)
         if not overdue and not waiting:
             continue
         round_ = [source for source in shop.known_sources() if source.id in overdue & listed.keys()]
         listed |= dict.fromkeys((source.id for source in round_), now)
         try:
-            report = _round(shop, round_, sources, insist=insist)
+            report = _round(shop, round_, scope, insist=insist)
         except Unreachable as error:
             _log.warning("round.failed", error=str(error))
             stop.wait(5)
@@ -60,8 +62,7 @@ def follow(
         on_round(report)
 
 
-def _round(shop: Workshop, listing: Sequence[KnownSource], sources: Sequence[KnownSource], *, insist: bool) -> Report:
-    scope = [(source.tenant, source.uri) for source in sources]
+def _round(shop: Workshop, listing: Sequence[KnownSource], scope: Scope, *, insist: bool) -> Report:
     shop.pipeline.tally.counts.clear()
     return run(shop.pipeline, listing, scope=scope, insist=insist, window_s=HOUR_S)
 

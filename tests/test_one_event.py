@@ -8,9 +8,9 @@ from pathlib import Path
 
 from infra.failpoints import PLACES
 from infra.settings import Settings
-from penstock.compose import Workshop, workshop
 from penstock.indexing import advance_to_current, register
 from penstock.search import Query, search
+from penstock.workshop import Workshop, workshop
 from schemas.events import CHANGED, DocumentEvent, DocumentEventData
 from schemas.identity import document_id, file_uri
 from workers.intake import hear
@@ -20,7 +20,9 @@ from workers.pipeline.parts import Content
 from workers.pipeline.shape import shape
 from workers.run import run
 
-POLICY = "# Travel\n\nA hotel may cost 120 euros a night.\n\n## Trains\n\nSecond class, first on journeys over four hours.\n"
+POLICY = (
+    "# Travel\n\nA hotel may cost 120 euros a night.\n\n## Trains\n\nSecond class, first on journeys over four hours.\n"
+)
 
 
 def test_one_event_makes_one_document_searchable_and_true(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_one_event_makes_one_document_searchable_and_true(tmp_path: Path) -> Non
 
         # 4. A worker claims it: a lease, a generation, nothing else can write it now.
         [claim] = shop.ledger.documents.claim(
-            owner="me", now=pipeline.now(), lease_s=60, limit=10, tried_since=pipeline.now() + 1,
+            owner="me", now=pipeline.now(), lease_s=60, limit=10, round_="first",
             collection=pipeline.collection, scope=None,
         )  # fmt: skip
         assert claim.document_id == document_id("default", uri)

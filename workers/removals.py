@@ -46,15 +46,19 @@ class Guard:
             listed: objects the listing did show.
         """
         doubtful = [document for document in vanished if document.document_id not in moved]
+        # What was doubted before is not believed because others have come back: only a person lifts it.
+        doubted_before = [document for document in doubtful if document.removal_held]
         emptied = listed == 0 and self.live >= 2 and bool(doubtful)
-        doubted = not self.root_trusted or emptied or _too_many(self.removed + len(doubtful), self.live)
-        if doubted and not self.insist:
-            parked = vanished if not self.root_trusted else doubtful
-            self.believed |= {document.document_id for document in vanished} - {one.document_id for one in parked}
-            return list(parked)
-        self.removed += len(doubtful)
-        self.believed |= {document.document_id for document in vanished}
-        return []
+        parked: Sequence[KnownDocument] = doubted_before
+        if not self.root_trusted:
+            parked = vanished
+        elif emptied or _too_many(self.removed + len(doubtful), self.live):
+            parked = doubtful
+        if self.insist:
+            parked = []
+        self.removed += len(doubtful) - len(parked)
+        self.believed |= {document.document_id for document in vanished} - {one.document_id for one in parked}
+        return list(parked)
 
 
 @dataclass

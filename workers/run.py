@@ -103,7 +103,7 @@ def run(
         report.documents["seen"] += listing.seen
     if migrating(pipeline.index, pipeline.collection):
         scope = None  # the switch waits for every document, so every document is worked on
-    outcomes = drain(pipeline, removals, scope=scope, since=began)
+    outcomes = drain(pipeline, removals, scope=scope)
     moved = _remove(pipeline, removals, listings, outcomes, scope=scope)
     report.switched = finish(pipeline.ledger, pipeline.index, pipeline.collection, pipeline.embedder.info)
     for listing in listings:
@@ -113,8 +113,9 @@ def run(
     return report
 
 
-def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None, since: float) -> list[Outcome]:
-    """Work until nothing in scope is due that was not tried since a moment."""
+def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None) -> list[Outcome]:
+    """One round of work: every document of the scope that is due, once."""
+    round_ = pipeline.next_round()
     outcomes: list[Outcome] = []
     while True:
         claims = pipeline.ledger.documents.claim(
@@ -122,7 +123,7 @@ def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None, since:
             now=pipeline.now(),
             lease_s=LEASE_S,
             limit=pipeline.limits.claim_documents,
-            tried_since=since,
+            round_=round_,
             collection=pipeline.collection,
             scope=scope,
         )
@@ -166,8 +167,8 @@ def _remove(
         pipeline.ledger.documents.lift_removals(going)
         pipeline.ledger.documents.hear_removed(going, at=listing.began_at)
         moves += len(moved & guard.believed)
-    # Those that vanished may have been tried in this very run, when they were due for another reason.
-    outcomes += drain(pipeline, removals, scope=scope, since=pipeline.now())
+    # A round of its own: those that vanished may have been tried in the first, when they were due for another reason.
+    outcomes += drain(pipeline, removals, scope=scope)
     return moves
 
 

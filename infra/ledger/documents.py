@@ -124,7 +124,7 @@ class Documents:
         now: float,
         lease_s: float,
         limit: int,
-        tried_since: float,
+        round_: str,
         collection: str,
         scope: Scope | None,
     ) -> list[Claim]:
@@ -133,13 +133,13 @@ class Documents:
         Args:
             owner: who takes them.
             lease_s: seconds until others may take them over.
-            tried_since: documents claimed at or after this time are left alone: once per run is enough.
+            round_: names this round of work; a document is claimed at most once in it. Not a time: clocks step back.
             collection: the collection that `Claim.indexed` speaks of.
             scope: only these documents; None: all.
         """
         d = documents.c
         free = d.lease_until.is_(None) | (d.lease_until < now)
-        untried = d.claimed_at.is_(None) | (d.claimed_at < tried_since)
+        untried = d.round.is_distinct_from(round_)
         query = sa.select(documents).where(_DUE, free, untried, d.next_attempt_at <= now)
         if scope is not None:
             query = query.where(in_scope(scope))
@@ -151,6 +151,7 @@ class Documents:
                 "generation": d.generation + 1,
                 "claimed": d.heard,
                 "claimed_at": now,
+                "round": round_,
                 "lease_owner": owner,
                 "lease_until": now + lease_s,
                 "recover": d.recover | d.claimed.is_not(None),
@@ -231,12 +232,9 @@ class Documents:
                 statement = sa.update(documents).where(documents.c.document_id.in_(part))
                 connection.execute(statement.values(removal_held_at=at))
 
-    def due(self, *, now: float, tried_since: float, scope: Scope | None) -> int:
+    def due(self, *, now: float, scope: Scope | None) -> int:
         """How many documents a claim would find."""
-        untried = documents.c.claimed_at.is_(None) | (documents.c.claimed_at < tried_since)
-        query = (
-            sa.select(sa.func.count()).select_from(documents).where(_DUE, untried, documents.c.next_attempt_at <= now)
-        )
+        query = sa.select(sa.func.count()).select_from(documents).where(_DUE, documents.c.next_attempt_at <= now)
         if scope is not None:
             query = query.where(in_scope(scope))
         with self._engine.connect() as connection:

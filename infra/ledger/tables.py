@@ -42,6 +42,7 @@ documents = sa.Table(
     sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("claimed", sa.BigInteger),  # the value of `heard` the claim began from; null: nobody is at work
     sa.Column("claimed_at", sa.Float),
+    sa.Column("round", sa.String),  # the round of work that claimed it last
     sa.Column("lease_owner", sa.String),
     sa.Column("lease_until", sa.Float),
     sa.Column("intent", sa.Text),  # {"collection", "ids"}: the points this claim may have written

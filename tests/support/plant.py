@@ -56,7 +56,9 @@ class Plant:
         """The texts a search finds."""
         return [hit["text"] for hit in self.search(query, limit=limit, **environment)]
 
-    def search(self, query: str, *, limit: int = 50, tenant: str = "default", **environment: str) -> list[dict[str, Any]]:
+    def search(
+        self, query: str, *, limit: int = 50, tenant: str = "default", **environment: str
+    ) -> list[dict[str, Any]]:
         """The hits of a search."""
         return self.json("search", query, "--limit", limit, "--tenant", tenant, **environment)["hits"]
 
@@ -81,13 +83,3 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("PENSTOCK_")]:
             del os.environ[name]
         os.environ.update(before)
-
-
-def settle(folder: Path) -> None:
-    """Make every file look two minutes old, so that its cheap identity is trusted without waiting."""
-    import time
-
-    past = time.time() - 120
-    for path in [folder, *folder.rglob("*")]:
-        if not path.is_symlink():
-            os.utime(path, (past, past))

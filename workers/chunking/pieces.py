@@ -75,7 +75,7 @@ class Ruler:
 
     def sizes(self, texts: Sequence[str]) -> list[int]:
         """Size of each text; one that is over the limit by its characters alone is not tokenized."""
-        sizes = [len(text) // CHARACTERS_PER_TOKEN for text in texts]
+        sizes = [-(-len(text) // CHARACTERS_PER_TOKEN) for text in texts]
         readable = [at for at, size in enumerate(sizes) if size <= self._limit]
         for start in range(0, len(readable), _BATCH):
             batch = readable[start : start + _BATCH]
@@ -87,12 +87,11 @@ class Ruler:
         """Number of tokens of each text."""
         return [len(ids) for ids in self._tokenizer.token_ids(texts)]
 
-    def middle(self, text: str) -> int:
-        """Where to cut a short text that has no better place: the start of a word, or else a token, near its middle."""
-        middle = len(text) // 2
+    def slices(self, text: str) -> list[int]:
+        """Where to cut a short text that has no better places: between tokens, so that two parts are about a chunk."""
         starts = [start for start, _ in self._tokenizer.offsets(text) if 0 < start < len(text)]
-        words = [start for start in starts if text[start - 1].isspace()]
-        return min(words or starts, key=lambda start: abs(start - middle), default=middle)
+        step = max(1, min(self._limit, len(starts) + 1) // 2)
+        return starts[step - 1 :: step] or [len(text) // 2]
 
 
 def whole(blocks: Sequence[Block], ruler: Ruler) -> list[Piece]:
@@ -128,7 +127,7 @@ def _parts(text: str, ends: Iterable[int]) -> Iterator[str]:
 
 def _ends(text: str, grain: Grain, ruler: Ruler) -> Iterable[int]:
     if grain is Grain.SLICE:
-        return range(_WINDOW, len(text), _WINDOW) if len(text) > _WINDOW else [ruler.middle(text)]
+        return range(_WINDOW, len(text), _WINDOW) if len(text) > _WINDOW else ruler.slices(text)
     if grain is Grain.RUN:
         return _run_ends(text)
     return (match.end() for match in _ENDS[grain].finditer(text))

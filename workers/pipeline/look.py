@@ -64,7 +64,9 @@ def _by_identity(pipeline: Pipeline, claim: Claim, entry: SourceEntry) -> Look |
     if up_to_date(pipeline, claim):
         return Unchanged(entry.identity, entry.modified_at)
     parsed = None if claim.recover else known_parse(pipeline, claim, claim.last_hash)
-    return parsed and Content(claim.last_hash, entry.identity, entry.modified_at, None, parsed)
+    if parsed is None:
+        return None
+    return Content(claim.last_hash, entry.identity, entry.modified_at, None, parsed)
 
 
 def _by_content(pipeline: Pipeline, claim: Claim, content: Content) -> Look:

@@ -63,6 +63,12 @@ class Pipeline:
     tally: Tally = field(default_factory=Tally)
     #: Called as each document is finished, with its URI.
     progress: Callable[[str], None] = lambda _uri: None
+    _rounds: int = 0
+
+    def next_round(self) -> str:
+        """A name for a round of work, unlike any before."""
+        self._rounds += 1
+        return f"{self.owner}#{self._rounds}"
 
     def reader(self, source: KnownSource) -> SourceReader:
         """The reader of a source, opened once."""

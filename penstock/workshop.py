@@ -1,0 +1,103 @@
+"""Everything a writer works with, opened under the home's lock."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from infra.home import Home
+from infra.ledger import Ledger, open_ledger
+from infra.ledger.sources import KnownSource
+from infra.ports import Embedder, Index, Tokenizer
+from infra.settings import Settings
+from penstock.compose import ledger_url, open_index, open_model, open_reader
+from schemas.fingerprint import PipelineFingerprint
+from workers.advance import collection_name, current_fingerprint
+from workers.parsing.registry import Parser
+from workers.parsing.sandbox import ParserProcess
+from workers.pipeline.parts import Limits, Pipeline
+
+
+@dataclass
+class Workshop:
+    """Everything a writer works with, the home's lock held."""
+
+    settings: Settings
+    home: Home
+    ledger: Ledger
+    index: Index
+    pipeline: Pipeline
+
+    def known_sources(self) -> list[KnownSource]:
+        """Every source of the ledger; the pipeline sees the same."""
+        found = self.ledger.sources.all()
+        self.pipeline.sources = {source.id: source for source in found}
+        return found
+
+
+@contextmanager
+def workshop(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Workshop]:
+    """Open the home for writing: lock it, open its parts, break the claims of the dead.
+
+    Raises:
+        HomeBusy, HomeTooNew, Unreachable, UsageError: the home cannot be opened, and why.
+    """
+    home = Home(settings.folder)
+    home.check_format()
+    home.create()
+    with ExitStack() as stack:
+        stack.enter_context(home.locked(wait_s=wait_s))
+        born = not home.exists
+        ledger = open_ledger(ledger_url(settings), now=time.time())
+        stack.callback(ledger.close)
+        index = open_index(settings)
+        stack.callback(index.close)
+        if born and index.collections():
+            # The ledger was lost or restored from nothing: the index may hold points it knows nothing of.
+            ledger.put("recover_unknown", True)
+        ledger.documents.break_leases()
+        parser = stack.enter_context(ParserProcess(timeout_s=settings.parse_timeout))
+        pipeline = make_pipeline(settings, ledger, index, parser)
+        yield Workshop(settings, home, ledger, index, pipeline)
+
+
+def make_pipeline(settings: Settings, ledger: Ledger, index: Index, parser: Parser) -> Pipeline:
+    """The pipeline of the configured model; `collection` is its own, whether or not searches use it yet."""
+    tokenizer, embedder = open_model(settings, dtype=_dtype(settings, ledger))
+    pipeline = Pipeline(
+        ledger=ledger,
+        index=index,
+        tokenizer=tokenizer,
+        embedder=embedder,
+        parser=parser,
+        fingerprint=fingerprint(settings, tokenizer, embedder),
+        collection=collection_name(embedder.info),
+        limits=Limits(
+            settings.max_document_bytes, settings.batch_bytes, settings.batch_documents, settings.chunk_tokens
+        ),
+        owner=f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+        now=time.time,
+        open_reader=lambda source: open_reader(settings, source),
+    )
+    pipeline.sources = {source.id: source for source in ledger.sources.all()}
+    return pipeline
+
+
+def fingerprint(settings: Settings, tokenizer: Tokenizer, embedder: Embedder) -> PipelineFingerprint:
+    """What besides the bytes shapes the index, with these settings."""
+    return current_fingerprint(tokenizer, embedder.info, chunk_tokens=settings.chunk_tokens)
+
+
+def _dtype(settings: Settings, ledger: Ledger) -> str:
+    """The model's arithmetic: resolved once per home and recorded, so that one index holds one kind of vector."""
+    if settings.dtype != "auto":
+        return settings.dtype
+    from infra.embedder import resolve_dtype
+
+    recorded = ledger.get("dtype")
+    if recorded is None:
+        recorded = resolve_dtype("auto")
+        ledger.put("dtype", recorded)
+    return str(recorded)
