@@ -21,6 +21,7 @@ demo: $(READY) ## the main job on examples/handbook, or on your own folder: make
 
 # Two workers: the slow tests wait for processes they started, so a second one pays even on two cores.
 test: $(READY) ## run all tests; narrow with make test ARGS="-k words tests/unit"
+	@$(BIN)/python -m tests.support.s3 build
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, and the wheel on its own

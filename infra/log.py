@@ -1,4 +1,4 @@
-"""Logs: structlog events `noun.verbed` with key-value context, on stderr; plain for a terminal, JSON elsewhere."""
+"""Logs: structlog events `noun.verbed` with key-value context, on stderr; as text, or as JSON for machines."""
 
 import logging
 import sys
@@ -6,11 +6,12 @@ import sys
 import structlog
 
 
-def configure_logging(*, verbose: bool) -> None:
+def configure_logging(*, verbose: bool, as_json: bool) -> None:
     """Set up logging for this process; warnings and worse unless `verbose`."""
     level = logging.INFO if verbose else logging.WARNING
-    terminal = sys.stderr.isatty()
-    render = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    render = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

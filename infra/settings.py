@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(None, description="Its key")
     database_url: Annotated[str | None, _Optional] = Field(None, description="SQLAlchemy URL of the ledger")
     s3_endpoint_url: Annotated[str | None, _Optional] = Field(None, description="Any S3-compatible store")
+    log: Literal["text", "json"] = Field("text", description="How log lines are written to stderr")
     max_document_bytes: int = Field(100_000_000, gt=0, description="Larger documents are refused unread")
     parse_timeout: float = Field(30.0, gt=0, description="Seconds one document may take to parse")
     batch_documents: int = Field(256, gt=0, description="Most documents worked on together")

@@ -37,7 +37,11 @@ class _Context:
     def settings(self) -> Any:
         from infra.settings import load_settings
 
-        return load_settings(home=self.home)
+        settings = load_settings(home=self.home)
+        from infra.log import configure_logging
+
+        configure_logging(verbose=self.verbose, as_json=settings.log == "json")
+        return settings
 
     def show(self, found: dict[str, Any], view: str) -> None:
         """Print an answer: as JSON, or by a function of penstock.view."""
@@ -89,9 +93,6 @@ def cli(context: click.Context, home: Path | None, as_json: bool, verbose: bool)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         return
-    from infra.log import configure_logging
-
-    configure_logging(verbose=verbose)
 
 
 @cli.command()
@@ -182,7 +183,7 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
             view.index_report(report.to_json())
             view.refusals(report.unreachable + report.refused)
             view.out.print("Watching; Ctrl-C stops.")
-        follow(shop, register(shop, sources, tenant), stop=stop, on_round=say)
+        follow(shop, register(shop, sources, tenant)[0], stop=stop, on_round=say)
         if context.json:
             context.show(report.to_json(), "index_report")
     return 0

@@ -1,5 +1,7 @@
 """The composition root: settings become parts. The only place that chooses adapters."""
 
+import glob
+import os
 import time
 from collections.abc import Sequence
 
@@ -10,7 +12,7 @@ from infra.ports import Embedder, Index, SourceReader, Tokenizer
 from infra.settings import Settings, declared_sources
 from infra.source_names import source_uri
 from schemas.errors import Unreachable
-from schemas.sources import Source
+from schemas.sources import Source, owners
 
 
 def ledger_url(settings: Settings) -> str:
@@ -57,35 +59,47 @@ def open_reader(settings: Settings, source: Source) -> SourceReader:
     from infra.source_folder import FolderSource
     from schemas.identity import file_path
 
-    return FolderSource(file_path(source.uri), exclude=source.exclude, clock=time.time)
+    root = file_path(source.uri)
+    return FolderSource(root, exclude=(*source.exclude, *_home_within(settings, root)), clock=time.time)
+
+
+def _home_within(settings: Settings, root: bytes) -> list[str]:
+    """The home as a pattern to leave out, where it lies inside the source: an index must not index itself."""
+    home, folder = os.path.realpath(settings.folder), os.path.realpath(os.fsdecode(root))
+    inside = home.startswith(folder.rstrip("/") + "/")
+    return [glob.escape(os.path.relpath(home, folder))] if inside else []
 
 
 def resolve_sources(
     arguments: Sequence[str], tenant: str, settings: Settings, known: Sequence[KnownSource]
 ) -> list[Source]:
-    """Command-line arguments as sources: as declared in the sources file, as known, or new with the defaults."""
-    declared = declared_sources(settings.sources)
-    declared = [one.model_copy(update={"uri": source_uri(one.uri)}) for one in declared]
-    return [_resolve(argument, tenant, settings, declared, known) for argument in arguments]
+    """Command-line arguments as sources: as declared in the sources file, as known, or new.
+
+    A new one inside a declared or known one of its tenant takes over what was declared there: a single file must not
+    lose its folder's `acl` by being named.
+    """
+    declared = [
+        one.model_copy(update={"uri": source_uri(one.uri)})
+        for one in declared_sources(settings.sources)
+        if one.tenant == tenant
+    ]
+    # What was declared last still holds for those that are no longer in the file, or never were.
+    remembered = [Source(**one.model_dump(include=set(Source.model_fields))) for one in known if one.tenant == tenant]
+    return [_resolve(source_uri(argument), tenant, settings, [*declared, *remembered]) for argument in arguments]
 
 
-def _resolve(
-    argument: str, tenant: str, settings: Settings, declared: Sequence[Source], known: Sequence[KnownSource]
-) -> Source:
-    uri = source_uri(argument)
-    candidates = [uri, uri + "/"] if not uri.endswith("/") else [uri]
-    for candidate in candidates:
-        for source in declared:
-            if (source.tenant, source.uri) == (tenant, candidate):
-                return source
-    for candidate in candidates:
-        for one in known:
-            if (one.tenant, one.uri) == (tenant, candidate):
-                # No longer in the sources file, or never: what was declared last still holds.
-                return Source(**one.model_dump(include=set(Source.model_fields)))
-    if uri.startswith("s3://") and not uri.endswith("/"):
-        return Source(uri=uri if _is_object(settings, uri) else uri + "/", tenant=tenant)
-    return Source(uri=uri, tenant=tenant)
+def _resolve(uri: str, tenant: str, settings: Settings, candidates: Sequence[Source]) -> Source:
+    # A folder that is away looks like a file, and a prefix may be written without its slash.
+    matching = [one for one in candidates if one.uri.rstrip("/") == uri.rstrip("/")]
+    exact = matching[0] if matching else None
+    if exact is not None and (exact.uri.endswith("/") or not uri.startswith("s3://")):
+        return exact
+    if uri.startswith("s3://") and not uri.endswith("/") and not _is_object(settings, uri):
+        uri += "/"
+    if exact is not None:
+        return exact.model_copy(update={"uri": uri})
+    around = owners(uri, candidates)
+    return around[0].model_copy(update={"uri": uri}) if around else Source(uri=uri, tenant=tenant)
 
 
 def _is_object(settings: Settings, uri: str) -> bool:

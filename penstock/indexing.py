@@ -1,27 +1,50 @@
 """`index` and `reindex`: register the sources, advance the fingerprint, run, report."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from infra.ledger.sources import KnownSource
-from penstock.compose import resolve_sources
+from infra.source_names import source_uri
+from penstock.compose import open_reader, resolve_sources
 from penstock.workshop import Workshop
-from schemas.errors import UsageError
+from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
+from schemas.sources import Source
 from workers.advance import advance
 from workers.run import Report, run
 
 
-def register(shop: Workshop, arguments: Sequence[str], tenant: str) -> list[KnownSource]:
-    """Declare the sources given on the command line; attributes that changed make their documents due."""
-    wanted = resolve_sources(arguments, tenant, shop.settings, shop.ledger.sources.all())
-    found = []
+def register(shop: Workshop, arguments: Sequence[str], tenant: str) -> tuple[list[KnownSource], list[dict[str, Any]]]:
+    """Declare the sources given on the command line; attributes that changed make their documents due.
+
+    Returns:
+        The sources, and for those never seen before that do not answer, why: a slip of the pen becomes no source.
+    """
+    known = shop.ledger.sources.all()
+    wanted = resolve_sources(arguments, tenant, shop.settings, known)
+    found, refused = [], []
     for source in wanted:
+        if not any(source.owns(one.uri) and source.tenant == one.tenant for one in known):
+            try:
+                _first_look(shop, source)
+            except Unreachable as error:
+                refused.append({"uri": source.uri, "reason": "unreachable", "detail": error.what, "todo": error.todo})
+                continue
         registered = shop.ledger.sources.register(source)
         if registered.attributes_changed:
             shop.ledger.documents.hear_again([(source.tenant, source.uri)], at=shop.pipeline.now())
         found.append(registered.source)
     shop.known_sources()
-    return found
+    return found, refused
+
+
+def _first_look(shop: Workshop, source: Source) -> None:
+    reader = open_reader(shop.settings, source)
+    reader.root_identity()
+    if source.uri.endswith("/") or reader.stat(source.uri) is not None:
+        return
+    if not shop.ledger.documents.known(source.tenant, source.uri):
+        raise Unreachable(source.uri, "there is no such file or folder", "check the path, and where you run this")
 
 
 def advance_to_current(shop: Workshop) -> None:
@@ -36,14 +59,17 @@ def index(
     shop: Workshop, arguments: Sequence[str], *, tenant: str, insist: bool = False, remember: Sequence[str] = ()
 ) -> Report:
     """Bring the index in line with sources, then stop."""
-    sources = _unique(register(shop, arguments, tenant))
+    found, refused = register(shop, arguments, tenant)
+    sources = list({source.id: source for source in found}.values())
     for uri in remember:
-        if not shop.ledger.documents.remember(document_id(tenant, uri)):
+        if not shop.ledger.documents.remember(document_id(tenant, source_uri(uri))):
             raise UsageError(f"{uri} was not forgotten", "check the URI and --tenant")
     advance_to_current(shop)
     scope = [(source.tenant, source.uri) for source in sources]
     shop.ledger.documents.hurry(scope)
-    return run(shop.pipeline, sources, scope=scope, insist=insist)
+    report = run(shop.pipeline, sources, scope=scope, insist=insist)
+    report.unreachable += refused
+    return report
 
 
 def reindex(shop: Workshop, argument: str, *, tenant: str, force: bool) -> Report:
@@ -60,7 +86,3 @@ def reindex(shop: Workshop, argument: str, *, tenant: str, force: bool) -> Repor
     if force:
         shop.ledger.documents.hear_again(scope, at=shop.pipeline.now(), distrust=True)
     return run(shop.pipeline, [source], scope=scope)
-
-
-def _unique(sources: Sequence[KnownSource]) -> list[KnownSource]:
-    return list({source.id: source for source in sources}.values())

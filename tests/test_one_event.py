@@ -33,7 +33,7 @@ def test_one_event_makes_one_document_searchable_and_true(tmp_path: Path) -> Non
     settings = Settings(home=tmp_path / "home", model="stub-64")
     with workshop(settings) as shop:
         # 1. A place is declared as a source, and this code's fingerprint becomes the current one.
-        [source] = register(shop, [str(folder)], "default")
+        [source], _ = register(shop, [str(folder)], "default")
         advance_to_current(shop)
         pipeline, uri = shop.pipeline, file_uri(bytes(policy))
 

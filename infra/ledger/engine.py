@@ -89,7 +89,8 @@ def _read_meta(connection: sa.Connection) -> Mapping[str, Any] | None:
     if not sa.inspect(connection).has_table(tables.meta.name):
         return None
     rows: Iterable[sa.Row[Any]] = connection.execute(sa.select(tables.meta))
-    return {row.key: json.loads(row.value) for row in rows}
+    # Killed while it was being made, a ledger has tables and no birth: it is made again.
+    return {row.key: json.loads(row.value) for row in rows} or None
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -345,12 +345,12 @@ def test_until_the_switch_search_answers_from_the_old_model(
             raise KeyboardInterrupt
         return encode(self, texts)
 
-    monkeypatch.setattr(StubEmbedder, "encode", breaks)
-    assert plant.run("index", world.source, PENSTOCK_MODEL="stub-32").status == 130
-    assert points(plant) == before
-    hits = plant.search("boats", PENSTOCK_MODEL="stub-32")
+    with monkeypatch.context() as broken:
+        broken.setattr(StubEmbedder, "encode", breaks)
+        assert plant.run("index", world.source, PENSTOCK_MODEL="stub-32").status == 130
+        assert points(plant) == before
+        hits = plant.search("boats", PENSTOCK_MODEL="stub-32")
     assert len(hits) == 5
-    monkeypatch.undo()
     plant.index(world.source, PENSTOCK_MODEL="stub-32")
     assert {payload["meta"]["embedding_model"] for payload in points(plant).values()} == {"stub-32"}
     plant.audit(PENSTOCK_MODEL="stub-32")

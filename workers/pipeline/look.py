@@ -27,7 +27,9 @@ def look(pipeline: Pipeline, claim: Claim) -> Look:
         with pipeline.tally.stage("fetch"):
             fetched = reader.fetch(claim.uri, max_bytes=pipeline.limits.document_bytes)
     except Refusal as refusal:
-        return Blocked(refusal, entry.identity if entry else "")
+        # No identity: a permission or a limit may change without a trace in it, so this is tried again on every run.
+        news = claim.held is None or claim.held.reason != refusal.reason
+        return Blocked(refusal, "", news=news)
     except Unreachable as error:
         return Unreached(str(error))
     reach("fetch.after")
