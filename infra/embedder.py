@@ -144,7 +144,9 @@ def _load(folder: Path, dtype: Dtype, threads: int) -> "SentenceTransformer":
     os.environ.update(_ENVIRONMENT)
     import torch  # seconds
     from sentence_transformers import SentenceTransformer  # seconds
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     torch.set_num_threads(threads)
     return SentenceTransformer(
         str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": getattr(torch, dtype)}

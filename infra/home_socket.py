@@ -83,7 +83,7 @@ def _answer(question: bytes, answer: Answer) -> dict[str, Any]:
     except PenstockError as error:
         kind = "unreachable" if isinstance(error, Unreachable) else "usage"
         return {"error": str(error), "kind": kind}
-    except Exception as error:  # the holder's work must go on whatever a question does
+    except Exception as error:  # noqa: BLE001 - the holder's work must go on whatever a question does
         _log.exception("question.failed")
         return {"error": f"{type(error).__name__}: {error}", "kind": "unreachable"}
 

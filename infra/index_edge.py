@@ -2,6 +2,7 @@
 
     PATH/active               name of the active collection
     PATH/collections/NAME/    one engine shard each
+    PATH/purged/NAME/         a whole copy without what was deleted, about to take its original's place
     PATH/scratch/             what is being created or dropped; whatever a kill leaves here is swept by the next one
 
 A write is durable when it returns. The engine appends it to its log through a memory map and syncs nothing: that
@@ -15,6 +16,7 @@ thread of the process for as long as it takes.
 
 # ruff: noqa: D102 - the port describes the methods
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -54,6 +56,7 @@ class EdgeIndex:
         self._lock = RLock()
         self._shards: dict[str, Any] = {}
         self._logs: dict[str, set[str]] = {}
+        self._finish_purge()
 
     def collections(self) -> list[str]:
         with self._driver():
@@ -67,9 +70,7 @@ class EdgeIndex:
                 return
             self._need_space()
             fresh = self._swept_scratch() / collection
-            shard = self._edge.EdgeShard.create(str(fresh), self._config(dimension))
-            for operation in self._field_indexes():
-                shard.update(operation)
+            shard = self._made(fresh, dimension)
             shard.flush()
             shard.close()
             target.parent.mkdir(exist_ok=True)
@@ -169,6 +170,39 @@ class EdgeIndex:
             payloads = {str(r.id): r.payload for r in shard.retrieve([point_id for point_id, _ in best], True, False)}
         return [Hit(point_id, score, payloads[point_id]) for point_id, score in best]
 
+    def purge(self, collection: str) -> None:
+        """Copy what is there into a new shard and delete the old files; the engine itself only marks points deleted."""
+        with self._driver():
+            source, edge = self._shard(collection), self._edge
+            config = json.loads((self._home(collection) / "edge_config.json").read_text())
+            self._need_space(sum(file.stat().st_blocks * 512 for file in self._home(collection).rglob("*")))
+            fresh = self._swept_scratch() / collection
+            copy = self._made(fresh, config["vectors"][DENSE]["size"])
+            offset = None
+            while True:
+                request = edge.ScrollRequest(offset=offset, limit=_PAGE, with_payload=True, with_vector=True)
+                records, offset = source.scroll(request)
+                points = [edge.Point(record.id, record.vector, record.payload) for record in records]
+                if points:
+                    copy.update(edge.UpdateOperation.upsert_points(points))
+                if offset is None:
+                    break
+            copy.flush()
+            copy.close()
+            self._shards.pop(collection).close()
+            self._logs.pop(collection, None)
+            (self._path / "purged").mkdir(exist_ok=True)
+            _rename(fresh, self._path / "purged" / collection)
+            self._finish_purge()
+
+    def _finish_purge(self) -> None:
+        """Put whole copies in the place of their originals; also after a kill at any moment of it."""
+        purged = self._path / "purged"
+        with self._driver():
+            for copy in purged.iterdir() if purged.is_dir() else ():
+                shutil.rmtree(self._home(copy.name), ignore_errors=True)
+                _rename(copy, self._home(copy.name))
+
     def optimize(self, collection: str) -> None:
         """Build the HNSW graph. Takes minutes at 100,000 points, needs twice the disk, and stops all threads."""
         with self._driver():
@@ -239,6 +273,13 @@ class EdgeIndex:
         schemas["tenant"] = edge.KeywordIndexParams(is_tenant=True)
         for name, schema in schemas.items():
             yield edge.UpdateOperation.create_field_index(name, schema)
+
+    def _made(self, folder: Path, dimension: int) -> Any:
+        """A new shard in a folder, with its payload indexes."""
+        shard = self._edge.EdgeShard.create(str(folder), self._config(dimension))
+        for operation in self._field_indexes():
+            shard.update(operation)
+        return shard
 
     def _point(self, point: Point) -> Any:
         sparse = self._edge.SparseVector(*point.sparse)

@@ -184,6 +184,15 @@ class QdrantIndex:
         # A point deleted between the two calls is no hit.
         return [Hit(point_id, score, payloads[point_id]) for point_id, score in best if point_id in payloads]
 
+    def purge(self, collection: str) -> None:
+        """Local mode: rewrite the file. A server vacuums by itself, in its own time."""
+        with self._driver():
+            for holder in self._local_storages():
+                location, storage = getattr(holder, "location", None), getattr(holder, "storage", None)
+                if location is not None and location.parent.name == collection and storage is not None:
+                    storage.execute("VACUUM")
+                    storage.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def optimize(self, collection: str) -> None:
         """Nothing to do: a server optimises by itself, and local mode has nothing to build."""
 

@@ -103,9 +103,9 @@ class Documents:
             self._hear_where(documents.c.document_id.in_(part), at=at, recover=True, identity="")
 
     def _hear_where(self, condition: sa.ColumnElement[bool], *, at: float, **also: object) -> int:
-        change = {"heard": documents.c.heard + 1, "heard_at": sa.case((_DUE, documents.c.heard_at), else_=at)}
-        change |= {"next_attempt_at": 0.0}
-        statement = sa.update(documents).where(_LIVE, condition).values(**change, **also)
+        heard_at = sa.case((_DUE, documents.c.heard_at), else_=at)
+        statement = sa.update(documents).where(_LIVE, condition)
+        statement = statement.values(heard=documents.c.heard + 1, heard_at=heard_at, next_attempt_at=0.0, **also)
         with self._engine.begin() as connection:
             return connection.execute(statement).rowcount
 

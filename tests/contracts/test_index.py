@@ -443,3 +443,51 @@ def test_a_server_that_is_away_is_unreachable():
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
         index.collections()
     index.close()
+
+
+# Purging: deletion means deletion, also on the disk
+
+
+def traces(folder, words):
+    return [path for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()]
+
+
+def test_a_purge_leaves_no_trace_of_what_was_deleted_and_all_of_the_rest(kind, tmp_path):
+    index = OPEN[kind](tmp_path / "index")
+    index.create(NAME, DIMENSION)
+    index.activate(NAME)
+    index.upsert(NAME, [point(n, content="vermilion canary" if n == 3 else f"text {n}") for n in range(20)])
+    assert traces(tmp_path, b"vermilion canary"), "otherwise this shows nothing"
+    before = {each.id: (each.payload, each.dense.tolist()) for each in index.scroll(NAME, "t", with_vectors=True)}
+    index.delete(NAME, [name_of(3)])
+    index.purge(NAME)
+    after = {each.id: (each.payload, each.dense.tolist()) for each in index.scroll(NAME, "t", with_vectors=True)}
+    before.pop(name_of(3))
+    assert after == before
+    assert index.active() == NAME
+    hits = index.query(NAME, "t", dense=None, sparse=point(5).sparse, limit=5)
+    assert hits[0].id == name_of(5)
+    index.close()
+    assert traces(tmp_path, b"vermilion canary") == []
+
+
+def test_purging_an_empty_collection_leaves_it_empty(index):
+    index.purge(NAME)
+    assert index.count(NAME, "t") == 0
+    index.upsert(NAME, [point(0)])
+    assert index.count(NAME, "t") == 1
+
+
+def test_a_kill_while_a_purged_copy_takes_its_place_loses_nothing(tmp_path, monkeypatch):
+    index = EdgeIndex(tmp_path)
+    index.create(NAME, DIMENSION)
+    index.upsert(NAME, [point(0), point(1)])
+    index.delete(NAME, [name_of(1)])
+    with monkeypatch.context() as killed:
+        killed.setattr(EdgeIndex, "_finish_purge", lambda self: None)
+        index.purge(NAME)
+    shutil.rmtree(tmp_path / "collections" / NAME)  # the original is half deleted when it happens
+    index.close()
+    index = EdgeIndex(tmp_path)
+    assert ids(index.scroll(NAME, "t")) == [name_of(0)]
+    index.close()
