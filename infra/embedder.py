@@ -146,7 +146,7 @@ def _load(folder: Path, dtype: Dtype, threads: int) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer  # seconds
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(threads)
     return SentenceTransformer(
         str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": getattr(torch, dtype)}

@@ -5,6 +5,7 @@ lock           held while writing        index/          the embedded index
 holder.json    who holds it              penstock.sock   where the holder answers (infra/home_socket.py)
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -103,5 +104,7 @@ class Home:
         try:
             temporary.write_text(json.dumps({"pid": os.getpid(), "command": command}))
             temporary.replace(self._holder)
-        except OSError as error:
-            raise Unreachable(str(self.folder), f"cannot write: {error.strerror}", "free disk space") from None
+        except OSError:
+            # A full disk: readers need nothing more than the lock, and writers will say so themselves.
+            with contextlib.suppress(OSError):
+                self._holder.unlink(missing_ok=True)

@@ -304,7 +304,8 @@ class EdgeIndex:
         return scratch
 
     def _need_space(self, more: int = 0) -> None:
-        free = shutil.disk_usage(self._path if self._path.exists() else self._path.anchor).free
+        existing = next(folder for folder in (self._path, *self._path.absolute().parents) if folder.exists())
+        free = shutil.disk_usage(existing).free
         if free < self._free_bytes + more:
             need = (self._free_bytes + more) >> 20
             raise Unreachable(

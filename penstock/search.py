@@ -52,8 +52,11 @@ def search(query: Query, *, ledger: Ledger, index: Index, embedder: Embedder, no
 
 
 def _current(hit: Hit, view: View | None) -> bool:
-    """Whether a hit is of a version that has not been replaced, of a document that is not gone."""
-    if view is None or view.standing.gone or view.indexed is None:
+    """Whether a hit is of a version that has not been replaced, of a document that is not gone.
+
+    While a new model's collection is built, a newer version may be in that one and not yet in the one searched.
+    """
+    if view is None or view.standing.gone or view.indexed is None or view.indexed.content_hash != view.last_hash:
         return False
     return int(hit.payload["generation"]) >= view.indexed.generation
 

@@ -18,7 +18,8 @@ class Guard:
     """The removals of one source in one run.
 
     live: documents known before the run. removed: removals already believed, in this run or hour. root_trusted: the
-    root is the one last seen. insist: a person said --allow-mass-delete.
+    root is the one last seen. insist: a person said --allow-mass-delete. awaiting: ids that a listing did not show, to
+    be judged together; a worker that finds one of them gone by itself waits for that.
     """
 
     live: int
@@ -26,11 +27,15 @@ class Guard:
     root_trusted: bool = True
     insist: bool = False
     believed: set[str] = field(default_factory=set)
+    doubted: set[str] = field(default_factory=set)
+    awaiting: set[str] = field(default_factory=set)
 
     def believes(self, document_id: str) -> bool:
         """Believe one removal that a worker found by itself."""
         if document_id in self.believed:
             return True
+        if document_id in self.doubted:
+            return False
         if not self.insist and (not self.root_trusted or _too_many(self.removed + 1, self.live)):
             return False
         self.removed += 1
@@ -45,6 +50,7 @@ class Guard:
             moved: ids among them whose bytes have appeared at another URI; they do not count.
             listed: objects the listing did show.
         """
+        self.awaiting.clear()
         doubtful = [document for document in vanished if document.document_id not in moved]
         # What was doubted before is not believed because others have come back: only a person lifts it.
         doubted_before = [document for document in doubtful if document.removal_held]
@@ -57,7 +63,8 @@ class Guard:
         if self.insist:
             parked = []
         self.removed += len(doubtful) - len(parked)
-        self.believed |= {document.document_id for document in vanished} - {one.document_id for one in parked}
+        self.doubted = {document.document_id for document in parked}
+        self.believed |= {document.document_id for document in vanished} - self.doubted
         return list(parked)
 
 
@@ -68,11 +75,18 @@ class Removals:
     make: Callable[[int], Guard]
     guards: dict[int, Guard] = field(default_factory=dict)
 
+    def awaits(self, claim: Claim) -> bool:
+        """Whether the removal of a claimed document will be judged later in this run, with all that vanished."""
+        return claim.document_id in self._guard(claim).awaiting
+
     def believes(self, claim: Claim) -> bool:
         """Believe the removal of a claimed document."""
+        return self._guard(claim).believes(claim.document_id)
+
+    def _guard(self, claim: Claim) -> Guard:
         if claim.source_id not in self.guards:
             self.guards[claim.source_id] = self.make(claim.source_id)
-        return self.guards[claim.source_id].believes(claim.document_id)
+        return self.guards[claim.source_id]
 
 
 def _too_many(removed: int, live: int) -> bool:

@@ -99,12 +99,14 @@ def run(
         if window_s:
             guard.removed = pipeline.ledger.views.removed_since(source.id, began - window_s)
             guard.live += guard.removed
+        if listing.complete:
+            guard.awaiting = {document.document_id for document in listing.vanished}
         listings.append(listing)
         report.documents["seen"] += listing.seen
-    if migrating(pipeline.index, pipeline.collection):
-        scope = None  # the switch waits for every document, so every document is worked on
-    outcomes = drain(pipeline, removals, scope=scope)
-    moved = _remove(pipeline, removals, listings, outcomes, scope=scope)
+    # The switch waits for every document, so every document is worked on; the report stays that of these sources.
+    reach = None if migrating(pipeline.index, pipeline.collection) else scope
+    outcomes = drain(pipeline, removals, scope=reach)
+    moved = _remove(pipeline, removals, listings, outcomes, scope=reach)
     report.switched = finish(pipeline.ledger, pipeline.index, pipeline.collection, pipeline.embedder.info)
     for listing in listings:
         _vouch(pipeline, report, listing, removals.guards[listing.source.id])
@@ -211,9 +213,16 @@ def _unlisted(pipeline: Pipeline, report: Report, source: KnownSource, error: Un
     _log.info("source.unreachable", uri=source.uri, error=str(error))
 
 
+def _asked_for(outcome: Outcome, scope: Scope | None) -> bool:
+    if scope is None:
+        return True
+    of, uri = outcome.claim.tenant, outcome.claim.uri
+    return any(of == tenant and (uri == one or (one.endswith("/") and uri.startswith(one))) for tenant, one in scope)
+
+
 def _count(pipeline: Pipeline, report: Report, outcomes: Sequence[Outcome], moved: int, scope: Scope | None) -> None:
     counts, documents = pipeline.tally.counts, report.documents
-    last = {outcome.claim.document_id: outcome.verdict for outcome in outcomes}
+    last = {one.claim.document_id: one.verdict for one in outcomes if _asked_for(one, scope)}
     for verdict in last.values():
         documents[verdict] += 1
     documents["added"] -= moved

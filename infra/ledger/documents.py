@@ -65,12 +65,15 @@ class Documents:
         return len(rows)
 
     def hear_outdated(self, kind: str, fingerprint: Fingerprint, *, collection: str, at: float) -> int:
-        """Make due every document of a kind that a collection does not hold under this fingerprint."""
-        theirs = sa.select(indexed.c.fingerprint).where(
-            indexed.c.document_id == documents.c.document_id, indexed.c.collection == collection
+        """Make due every document of a kind whose last version a collection does not hold under this fingerprint."""
+        current = sa.exists().where(
+            indexed.c.document_id == documents.c.document_id,
+            indexed.c.collection == collection,
+            indexed.c.fingerprint == fingerprint.to_json(),
+            # While a new model's collection is built, versions go there only: it may hold a later one than this.
+            indexed.c.content_hash == documents.c.content_hash,
         )
-        outdated = theirs.scalar_subquery().is_distinct_from(fingerprint.to_json())
-        return self._hear_where((documents.c.kind == kind) & outdated & ~_DUE, at=at)
+        return self._hear_where((documents.c.kind == kind) & ~current & ~_DUE, at=at)
 
     def hear_refused(self, digest: str, *, at: float) -> int:
         """Make due every held document that was refused under another pipeline than this one."""

@@ -80,7 +80,7 @@ def _forward_logs(answers: BinaryIO) -> None:
 def _die_with(parent: int) -> None:
     """Ask the kernel to kill this process when its parent goes, even if no Python code runs then."""
     if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 - not needed elsewhere
+        import ctypes  # not needed elsewhere
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before we asked

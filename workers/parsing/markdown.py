@@ -52,7 +52,7 @@ def _front_matter(text: str) -> tuple[str, str | None]:
     match = _FRONT_MATTER.match(text)
     if not match:
         return text, None
-    import yaml  # noqa: PLC0415 - few files have front matter
+    import yaml  # few files have front matter
 
     try:
         fields = yaml.safe_load(match[1])

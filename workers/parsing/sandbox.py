@@ -160,7 +160,7 @@ class ParserProcess:
         """Log once what every new child would say again."""
         if event not in self._logged:
             self._logged.add(event)
-            import structlog  # noqa: PLC0415 - 100 ms, for a line that is rarely logged
+            import structlog  # 100 ms, for a line that is rarely logged
 
             structlog.get_logger("penstock.parsing").warning(event, **fields)
 

@@ -156,6 +156,8 @@ def _conclude(
         case Unreached():
             return outcome.failed(claim, found, now=now, carried=draft, target=target)
         case Gone():
+            if removals.awaits(claim):
+                return outcome.postponed(claim)
             if claim.last_hash is not None and not removals.believes(claim):
                 return outcome.removal_held(claim, now=now)
             _erase(pipeline, claim)

@@ -34,6 +34,11 @@ def removal_held(claim: Claim, *, now: float) -> Settlement:
     return Settlement(claim, {"removal_held_at": now}, event="removal-held")
 
 
+def postponed(claim: Claim) -> Settlement:
+    """The document is missing, with others: it stays due until they have been judged together."""
+    return Settlement(claim, {}, done=False)
+
+
 def held(
     claim: Claim, found: Blocked, *, fingerprint: str, now: float, carried: Draft | None, target: str
 ) -> Settlement:

@@ -45,7 +45,8 @@ def carry_over(pipeline: Pipeline, claim: Claim, found: Look) -> Shaped | None:
         return None
     fingerprint = pipeline.fingerprint.with_parser(claim.parser.partition("|")[0])
     attributes, entry = pipeline.attributes(claim), claim.indexed
-    if entry and not claim.recover and (entry.fingerprint, entry.attributes) == (fingerprint, attributes):
+    wanted = (claim.last_hash, fingerprint, attributes)
+    if entry and not claim.recover and (entry.content_hash, entry.fingerprint, entry.attributes) == wanted:
         return None
     parsed = pipeline.ledger.parses.get(claim.tenant, claim.last_hash, claim.parser)
     if parsed is None:
