@@ -41,6 +41,8 @@ _FULL_LOGS = 2
 #: Bytes to leave free on the disk. The engine maps its files, and a full disk under a map kills the process (SIGBUS)
 #: instead of raising; a batch can make it open a new page in each of its stores, up to 32 MiB each.
 _FREE_BYTES = 256 << 20
+#: The same for opening a collection, even to read it: the engine makes a new log file, 32 MiB.
+_OPENING_BYTES = 64 << 20
 
 
 class EdgeIndex:
@@ -68,7 +70,7 @@ class EdgeIndex:
         with self._driver():
             if target.is_dir():
                 return
-            self._need_space()
+            self._need_space(self._free_bytes)
             fresh = self._swept_scratch() / collection
             shard = self._made(fresh, dimension)
             shard.flush()
@@ -175,7 +177,9 @@ class EdgeIndex:
         with self._driver():
             source, edge = self._shard(collection), self._edge
             config = json.loads((self._home(collection) / "edge_config.json").read_text())
-            self._need_space(sum(file.stat().st_blocks * 512 for file in self._home(collection).rglob("*")))
+            self._need_space(
+                self._free_bytes + sum(file.stat().st_blocks * 512 for file in self._home(collection).rglob("*"))
+            )
             fresh = self._swept_scratch() / collection
             copy = self._made(fresh, config["vectors"][DENSE]["size"])
             offset = None
@@ -206,7 +210,9 @@ class EdgeIndex:
     def optimize(self, collection: str) -> None:
         """Build the HNSW graph. Takes minutes at 100,000 points, needs twice the disk, and stops all threads."""
         with self._driver():
-            self._need_space(2 * sum(file.stat().st_blocks * 512 for file in self._home(collection).rglob("*")))
+            self._need_space(
+                self._free_bytes + 2 * sum(file.stat().st_blocks * 512 for file in self._home(collection).rglob("*"))
+            )
             shard = self._shard(collection)
             shard.optimize()
             shard.flush()
@@ -223,7 +229,7 @@ class EdgeIndex:
             shard = self._shard(collection)
             for number, operation in enumerate(operations):
                 if number % _BATCH == 0:
-                    self._need_space()
+                    self._need_space(self._free_bytes)
                 shard.update(operation)
             if self._sync_log(collection) >= _FULL_LOGS:
                 shard.flush()
@@ -291,6 +297,7 @@ class EdgeIndex:
             home = self._home(collection)
             if not home.is_dir():
                 raise self._missing(collection)
+            self._need_space(_OPENING_BYTES)
             self._shards[collection] = self._edge.EdgeShard.load(str(home))
         return self._shards[collection]
 
@@ -303,14 +310,13 @@ class EdgeIndex:
         scratch.mkdir(parents=True)
         return scratch
 
-    def _need_space(self, more: int = 0) -> None:
+    def _need_space(self, need: int) -> None:
         existing = next(folder for folder in (self._path, *self._path.absolute().parents) if folder.exists())
         free = shutil.disk_usage(existing).free
-        if free < self._free_bytes + more:
-            need = (self._free_bytes + more) >> 20
+        if free < need:
             raise Unreachable(
                 f"index {self._path}",
-                f"the disk has {free >> 20} MB left, writing needs {need} MB",
+                f"the disk has {free >> 20} MB left, and {need >> 20} MB are needed",
                 "free some space, then run again",
             )
 

@@ -68,13 +68,17 @@ def declared_sources(path: Path | None) -> list[Source]:
     if path is None:
         return []
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"PENSTOCK_SOURCES {path}: {error.strerror}", "correct the path or unset it") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"PENSTOCK_SOURCES {path}: not UTF-8 text", "save it as UTF-8") from None
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML: {error}", "correct the file") from None
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: not YAML: {problem or 'unreadable'}", "correct the file") from None
     entries = document.get("sources") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise UsageError(f"{path}: expected a list under `sources`", "see README, Sources")

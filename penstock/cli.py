@@ -167,12 +167,19 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
 
+    told: list[Any] = []
+
     def say(report: Any) -> None:
         found = report.to_json()
         changed = {name: n for name, n in found["documents"].items() if n and name not in ("seen", "unchanged", "held")}
-        if changed and not context.json:
+        refused = report.unreachable + report.refused
+        new = [one for one in refused if (one["uri"], one["reason"], one["detail"]) not in told]
+        told[:] = [(one["uri"], one["reason"], one["detail"]) for one in refused]
+        if context.json:
+            return
+        if changed:
             view.out.print(", ".join(f"{n} {name}" for name, n in changed.items()))
-            view.refusals(report.unreachable + report.refused)
+        view.refusals(new)
 
     with workshop(context.settings()) as shop, serving(shop.home.socket, answering(shop)):
         with view.progress("indexing", quiet=context.json) as step:

@@ -26,7 +26,7 @@ def existing_ledger(settings: Settings) -> Ledger | None:
     home.check_format()
     if settings.database_url is None and not home.exists:
         return None
-    return open_ledger(ledger_url(settings), now=time.time())
+    return open_ledger(ledger_url(settings), now=time.time(), keep_open=False)
 
 
 def open_index(settings: Settings) -> Index:

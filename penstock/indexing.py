@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from infra.ledger.documents import Scope
 from infra.ledger.sources import KnownSource
 from infra.source_names import source_uri
 from penstock.compose import open_reader, resolve_sources
@@ -10,7 +11,7 @@ from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
 from schemas.sources import Source
-from workers.advance import advance
+from workers.advance import advance, migrating
 from workers.run import Report, run
 
 
@@ -30,10 +31,10 @@ def register(shop: Workshop, arguments: Sequence[str], tenant: str) -> tuple[lis
             except Unreachable as error:
                 refused.append({"uri": source.uri, "reason": "unreachable", "detail": error.what, "todo": error.todo})
                 continue
-        registered = shop.ledger.sources.register(source)
-        if registered.attributes_changed:
+        if shop.ledger.sources.changes_attributes(source):
+            # Due first, declared after: killed in between, the next run does the first again, which harms nothing.
             shop.ledger.documents.hear_again([(source.tenant, source.uri)], at=shop.pipeline.now())
-        found.append(registered.source)
+        found.append(shop.ledger.sources.register(source))
     shop.known_sources()
     return found, refused
 
@@ -66,7 +67,7 @@ def index(
             raise UsageError(f"{uri} was not forgotten", "check the URI and --tenant")
     advance_to_current(shop)
     scope = [(source.tenant, source.uri) for source in sources]
-    shop.ledger.documents.hurry(scope)
+    _hurry(shop, scope)
     report = run(shop.pipeline, sources, scope=scope, insist=insist)
     report.unreachable += refused
     return report
@@ -82,7 +83,12 @@ def reindex(shop: Workshop, argument: str, *, tenant: str, force: bool) -> Repor
         raise UsageError(f"{wanted.uri} is not a source of tenant {tenant}", todo)
     advance_to_current(shop)
     scope = [(source.tenant, source.uri)]
-    shop.ledger.documents.hurry(scope)
+    _hurry(shop, scope)
     if force:
         shop.ledger.documents.hear_again(scope, at=shop.pipeline.now(), distrust=True)
     return run(shop.pipeline, [source], scope=scope)
+
+
+def _hurry(shop: Workshop, scope: Scope) -> None:
+    """Try again at once what could not be reached; all of it where a change of model waits for every document."""
+    shop.ledger.documents.hurry(None if migrating(shop.index, shop.pipeline.collection) else scope)

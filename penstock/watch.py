@@ -72,7 +72,7 @@ def _start(source: KnownSource, events: "queue.Queue[DocumentEvent]", stop: thre
     folder = path if source.uri.endswith("/") else path.parent
 
     def produce() -> None:
-        for event in watch_folder(folder, stop=stop):
+        for event in watch_folder(folder, stop=stop, begin=source.uri):
             if source.owns(event.subject):
                 events.put(event)
 

@@ -12,23 +12,34 @@ from schemas.identity import file_uri
 
 #: Milliseconds within which changes are taken together.
 DEBOUNCE_MS = 200
+#: Milliseconds after which a watch that saw nothing says so: by then it stands.
+QUIET_MS = 500
 
 
 def watch_folder(
     folder: Path,
     *,
     stop: threading.Event,
+    begin: str = "",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
 ) -> Iterator[DocumentEvent]:
-    """Events for every file changed or removed under a folder, until `stop` is set or the folder goes away."""
+    """Events for every file changed or removed under a folder, until `stop` is set or the folder goes away.
+
+    begin: a URI that counts as changed once the watch stands, for what happened to it until then was not seen.
+    """
     from watchfiles import Change, watch  #  loads a native library that only this needs
 
+    rounds = watch(folder, stop_event=stop, debounce=DEBOUNCE_MS, step=50, rust_timeout=QUIET_MS, yield_on_timeout=True)
     try:
-        for changes in watch(folder, stop_event=stop, debounce=DEBOUNCE_MS, step=50, recursive=True):
+        for changes in rounds:
+            if begin:
+                yield _event(begin, removed=False, time=now(), id_=new_id())
+                begin = ""
             for change, path in sorted(changes, key=lambda item: item[1]):
                 if not _hidden(path, folder):
-                    yield _event(path, removed=change is Change.deleted, time=now(), id_=new_id())
+                    removed = change is Change.deleted
+                    yield _event(_uri(path, removed=removed), removed=removed, time=now(), id_=new_id())
     except FileNotFoundError:
         return  # the next listing says what became of the folder
 
@@ -37,8 +48,11 @@ def _hidden(path: str, folder: Path) -> bool:
     return any(part.startswith(".") for part in Path(path).relative_to(folder).parts)
 
 
-def _event(path: str, *, removed: bool, time: datetime, id_: str) -> DocumentEvent:
-    uri = file_uri(os.fsencode(path)) + ("/" if not removed and Path(path).is_dir() else "")
+def _uri(path: str, *, removed: bool) -> str:
+    return file_uri(os.fsencode(path)) + ("/" if not removed and Path(path).is_dir() else "")
+
+
+def _event(uri: str, *, removed: bool, time: datetime, id_: str) -> DocumentEvent:
     return DocumentEvent(
         id=id_,
         source="penstock/folder-watch",

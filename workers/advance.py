@@ -38,7 +38,10 @@ def advance(ledger: Ledger, index: Index, fingerprint: PipelineFingerprint, mode
     if index.active() is None:
         _activate(ledger, index, target, model.name)
     for leftover in set(index.collections()) - {target, index.active()}:
+        ledger.documents.hear_ahead(leftover, collection=target, at=now)
         _drop(ledger, index, leftover)
+    if index.active() == target and (ledger.get("model") or {}).get("collection") != target:
+        _activate(ledger, index, target, model.name)  # killed between the two halves of a switch
     if ledger.get("fingerprint") == fingerprint.to_json() and index.active() == target:
         return target
     # Due first, recorded after: killed in between, the next run does the first again, which harms nothing.

@@ -66,12 +66,14 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource]) -
     scope = [(source.tenant, source.uri) for source in sources]
     views = pipeline.ledger.views.documents(collection, scope=scope)
     points = _points(pipeline, collection, scope)
+    audited: set[str] = set()
     for source in sources:
         reader = pipeline.reader(source)
         for entry in reader.list():
             id_ = document_id(source.tenant, entry.uri)
-            if entry.uri.endswith("/") or pipeline.ledger.documents.is_forgotten(id_):
-                continue
+            if entry.uri.endswith("/") or id_ in audited or pipeline.ledger.documents.is_forgotten(id_):
+                continue  # a source may lie within another one
+            audited.add(id_)
             view = views.pop(id_, None)
             if view is None and not _owned(pipeline, source, entry.uri):
                 continue

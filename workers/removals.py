@@ -19,7 +19,7 @@ class Guard:
 
     live: documents known before the run. removed: removals already believed, in this run or hour. root_trusted: the
     root is the one last seen. insist: a person said --allow-mass-delete. awaiting: ids that a listing did not show, to
-    be judged together; a worker that finds one of them gone by itself waits for that.
+    be judged together; a worker that finds one of them gone by itself waits for that. doubted: ids that stay parked.
     """
 
     live: int
@@ -62,8 +62,8 @@ class Guard:
             parked = doubtful
         if self.insist:
             parked = []
-        self.removed += len(doubtful) - len(parked)
         self.doubted = {document.document_id for document in parked}
+        self.removed += sum(document.document_id not in self.doubted for document in doubtful)
         self.believed |= {document.document_id for document in vanished} - self.doubted
         return list(parked)
 
@@ -77,10 +77,14 @@ class Removals:
 
     def awaits(self, claim: Claim) -> bool:
         """Whether the removal of a claimed document will be judged later in this run, with all that vanished."""
-        return claim.document_id in self._guard(claim).awaiting
+        return any(claim.document_id in guard.awaiting for guard in self.guards.values())
 
     def believes(self, claim: Claim) -> bool:
         """Believe the removal of a claimed document."""
+        # The listing of a source judges what lies in sources within it, too.
+        for guard in self.guards.values():
+            if claim.document_id in guard.believed | guard.doubted:
+                return claim.document_id in guard.believed
         return self._guard(claim).believes(claim.document_id)
 
     def _guard(self, claim: Claim) -> Guard:

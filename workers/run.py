@@ -101,6 +101,8 @@ def run(
             guard.live += guard.removed
         if listing.complete:
             guard.awaiting = {document.document_id for document in listing.vanished}
+        elif not insist:
+            guard.doubted = {document.document_id for document in listing.vanished if document.removal_held}
         listings.append(listing)
         report.documents["seen"] += listing.seen
     # The switch waits for every document, so every document is worked on; the report stays that of these sources.
@@ -144,8 +146,9 @@ def unlisted_guard(pipeline: Pipeline, source_id: int) -> Guard:
     except Unreachable:
         return Guard(0, root_trusted=False)
     removed = pipeline.ledger.views.removed_since(source_id, pipeline.now() - HOUR_S)
-    live = len(pipeline.ledger.documents.known(source.tenant, source.uri)) + removed
-    return Guard(live, removed, root_trusted=source.root_identity in (None, root))
+    known = pipeline.ledger.documents.known(source.tenant, source.uri)
+    parked = {document.document_id for document in known if document.removal_held}
+    return Guard(len(known) + removed, removed, root_trusted=source.root_identity in (None, root), doubted=parked)
 
 
 def _remove(

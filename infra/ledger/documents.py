@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from infra.ledger.database import Database
 from infra.ledger.records import Attributes, Claim, Hearing, Held, Indexed, KnownDocument, PlacedPoint, Settlement
 from infra.ledger.tables import documents, forgotten, history, indexed
 from schemas.fingerprint import Fingerprint
@@ -27,10 +28,10 @@ def in_scope(scope: Scope) -> sa.ColumnElement[bool]:
 class Documents:
     """Reads and writes the documents table and what belongs to it."""
 
-    def __init__(self, engine: sa.Engine, *, first_generation: int) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, *, first_generation: int) -> None:
+        self._database = database
         self._first_generation = first_generation
-        self._insert = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert
+        self._insert = (postgresql if database.dialect.name == "postgresql" else sqlite).insert
 
     def hear(self, hearings: Iterable[Hearing], *, at: float, recover: bool = False) -> int:
         """Raise `heard` of each document, making unknown ones known; forgotten ones are skipped.
@@ -56,7 +57,7 @@ class Documents:
                 "recover": documents.c.recover | new.recover,
             },
         )
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             skip = set(connection.scalars(sa.select(forgotten.c.document_id)))
             rows = [self._row(hearing, at, recover=recover) for hearing in hearings]
             rows = [row for row in rows if row["document_id"] not in skip]
@@ -74,6 +75,21 @@ class Documents:
             indexed.c.content_hash == documents.c.content_hash,
         )
         return self._hear_where((documents.c.kind == kind) & ~current & ~_DUE, at=at)
+
+    def hear_ahead(self, other: str, *, collection: str, at: float) -> int:
+        """Make due every document on which later work went to another collection: this one was left as it was.
+
+        It is diffed against the index itself: a claim cut off before may have written here, and been taken up there.
+        """
+        theirs, ours = indexed.alias(), indexed.alias()
+        of_ours = (ours.c.document_id == documents.c.document_id) & (ours.c.collection == collection)
+        ours_at = sa.func.coalesce(sa.select(ours.c.generation).where(of_ours).scalar_subquery(), -1)
+        later = sa.exists().where(
+            theirs.c.document_id == documents.c.document_id,
+            theirs.c.collection == other,
+            theirs.c.generation > ours_at,
+        )
+        return self._hear_where(later, at=at, recover=True)
 
     def hear_refused(self, digest: str, *, at: float) -> int:
         """Make due every held document that was refused under another pipeline than this one."""
@@ -94,10 +110,12 @@ class Documents:
         for part in _parts(ids):
             self._hear_where(documents.c.document_id.in_(part), at=at)
 
-    def hurry(self, scope: Scope) -> None:
+    def hurry(self, scope: Scope | None) -> None:
         """Forget the waiting times of documents that could not be reached: a person asks now."""
-        waiting = in_scope(scope) & (documents.c.next_attempt_at > 0)
-        with self._engine.begin() as connection:
+        waiting = documents.c.next_attempt_at > 0
+        if scope is not None:
+            waiting &= in_scope(scope)
+        with self._database.begin() as connection:
             connection.execute(sa.update(documents).where(waiting).values(next_attempt_at=0.0))
 
     def distrust(self, ids: Sequence[str], *, at: float) -> None:
@@ -109,13 +127,13 @@ class Documents:
         heard_at = sa.case((_DUE, documents.c.heard_at), else_=at)
         statement = sa.update(documents).where(_LIVE, condition)
         statement = statement.values(heard=documents.c.heard + 1, heard_at=heard_at, next_attempt_at=0.0, **also)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             return connection.execute(statement).rowcount
 
     def break_leases(self) -> int:
         """Open claims belong to the dead, once the home's lock is held: they start in recovery. Returns how many."""
         change = {"recover": True, "claimed": None, "lease_owner": None, "lease_until": None}
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             return connection.execute(
                 sa.update(documents).where(documents.c.claimed.is_not(None)).values(**change)
             ).rowcount
@@ -147,7 +165,7 @@ class Documents:
         if scope is not None:
             query = query.where(in_scope(scope))
         query = query.order_by(d.heard_at).limit(limit).with_for_update(skip_locked=True)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             rows = connection.execute(query).all()
             ids = [row.document_id for row in rows]
             change = {
@@ -173,10 +191,11 @@ class Documents:
         statement = (
             sa.update(documents)
             .where(documents.c.document_id == sa.bindparam("d"), documents.c.generation == sa.bindparam("g"))
+            .where(documents.c.claimed.is_not(None))
             .values(intent=sa.bindparam("i"))
         )
         standing = set()
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             for document, (generation, collection, ids) in intents.items():
                 intent = json.dumps({"collection": collection, "ids": list(ids)})
                 if connection.execute(statement, {"d": document, "g": generation, "i": intent}).rowcount:
@@ -186,7 +205,7 @@ class Documents:
     def settle(self, settlements: Sequence[Settlement], *, at: float) -> set[str]:
         """Record outcomes; those whose generation has moved on change nothing. Returns the documents settled."""
         settled = set()
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             for settlement in settlements:
                 if self._settle(connection, settlement, at):
                     settled.add(settlement.claim.document_id)
@@ -198,7 +217,9 @@ class Documents:
         if settlement.done:
             values |= {"settled": documents.c.claimed, "settled_at": at, "intent": None, "recover": False}
             values |= {"attempts": 0, "next_attempt_at": 0.0, "last_error": None}
-        mine = (documents.c.document_id == claim.document_id) & (documents.c.generation == claim.generation)
+        d = documents.c
+        # A broken lease ends a claim before the next one raises the generation.
+        mine = (d.document_id == claim.document_id) & (d.generation == claim.generation) & d.claimed.is_not(None)
         if not connection.execute(sa.update(documents).where(mine).values(**values)).rowcount:
             return False
         if settlement.erased or settlement.indexed:
@@ -218,7 +239,7 @@ class Documents:
         d = documents.c
         columns = (d.document_id, d.uri, d.identity, d.held_identity, d.removal_held_at.is_not(None), _DUE)
         query = sa.select(*columns, d.content_hash, d.source_id).where(_LIVE, _in_prefix(tenant, uri))
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return [KnownDocument(*row) for row in connection.execute(query)]
 
     def hold_removals(self, ids: Sequence[str], *, at: float) -> None:
@@ -230,7 +251,7 @@ class Documents:
         self._mark_removals(ids, None)
 
     def _mark_removals(self, ids: Sequence[str], at: float | None) -> None:
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             for part in _parts(ids):
                 statement = sa.update(documents).where(documents.c.document_id.in_(part))
                 connection.execute(statement.values(removal_held_at=at))
@@ -240,12 +261,12 @@ class Documents:
         query = sa.select(sa.func.count()).select_from(documents).where(_DUE, documents.c.next_attempt_at <= now)
         if scope is not None:
             query = query.where(in_scope(scope))
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return connection.scalar(query) or 0
 
     def erase(self, ids: Sequence[str]) -> None:
         """Delete every trace of documents but a content-free mark."""
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             for part in _parts(ids):
                 for table in (history, indexed, forgotten, documents):
                     connection.execute(sa.delete(table).where(table.c.document_id.in_(part)))
@@ -253,23 +274,23 @@ class Documents:
 
     def forget_collection(self, collection: str) -> None:
         """Drop what is recorded of a collection that is no more."""
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             connection.execute(sa.delete(indexed).where(indexed.c.collection == collection))
 
     def forgotten(self) -> set[str]:
         """Ids of all documents that were forgotten."""
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return set(connection.scalars(sa.select(forgotten.c.document_id)))
 
     def is_forgotten(self, document: str) -> bool:
         """Whether a document was forgotten."""
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             query = sa.select(sa.exists().where(forgotten.c.document_id == document))
             return bool(connection.scalar(query))
 
     def remember(self, document: str) -> bool:
         """Lift the mark of a forgotten document; False if there was none."""
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             statement = sa.delete(forgotten).where(forgotten.c.document_id == document)
             return bool(connection.execute(statement).rowcount)
 

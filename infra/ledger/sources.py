@@ -1,9 +1,8 @@
 """Declared sources: what was declared, the root last seen, and when each was last verified."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
+from infra.ledger.database import Database
 from infra.ledger.tables import documents, sources
 from schemas.sources import Source
 
@@ -18,40 +17,34 @@ class KnownSource(Source):
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """Outcome of registering a source: its row, and whether its attributes changed (its documents are due then)."""
-
-    source: KnownSource
-    attributes_changed: bool
-
-
 class Sources:
     """Reads and writes the sources table."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def all(self) -> list[KnownSource]:
         """Every source, by tenant and URI."""
         query = sa.select(sources).order_by(sources.c.tenant, sources.c.uri)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return [_known(row) for row in connection.execute(query)]
 
-    def register(self, source: Source) -> Registered:
+    def changes_attributes(self, source: Source) -> bool:
+        """Whether declaring this source anew changes what is said of its documents: they are due then."""
+        known = [one for one in self.all() if (one.tenant, one.uri) == (source.tenant, source.uri)]
+        return any((one.acl, one.metadata) != (source.acl, source.metadata) for one in known)
+
+    def register(self, source: Source) -> KnownSource:
         """Declare a source, or declare it anew."""
         where = (sources.c.tenant == source.tenant) & (sources.c.uri == source.uri)
         declared = source.model_dump_json(include=set(Source.model_fields))
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             before = connection.execute(sa.select(sources).where(where)).one_or_none()
             if before is None:
                 connection.execute(sa.insert(sources).values(tenant=source.tenant, uri=source.uri, declared=declared))
             elif before.declared != declared:
                 connection.execute(sa.update(sources).where(where).values(declared=declared))
-            after = _known(connection.execute(sa.select(sources).where(where)).one())
-        old = None if before is None else _known(before)
-        changed = old is not None and (old.acl, old.metadata) != (after.acl, after.metadata)
-        return Registered(after, changed)
+            return _known(connection.execute(sa.select(sources).where(where)).one())
 
     def verified(self, source_id: int, *, root_identity: str, at: float) -> None:
         """Record a complete listing that began at `at`."""
@@ -63,13 +56,13 @@ class Sources:
 
     def remove(self, tenant: str) -> int:
         """Remove a tenant's sources, and any of no tenant's documents; returns how many."""
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             used = sa.select(documents.c.source_id)
             statement = sa.delete(sources).where(sources.c.tenant == tenant, sources.c.id.not_in(used))
             return connection.execute(statement).rowcount
 
     def _update(self, source_id: int, **values: object) -> None:
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             connection.execute(sa.update(sources).where(sources.c.id == source_id).values(**values))
 
 

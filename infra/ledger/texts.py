@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from infra.ledger.database import Database
 from infra.ledger.tables import documents, indexed, parses, vectors
 from infra.ports import Vectors as Array
 from schemas.documents import ParsedDocument
@@ -18,15 +19,15 @@ _PART = 500
 class Parses:
     """Last good parses, by tenant and content: a change of chunker or model needs neither the source nor a parser."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._insert = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = (postgresql if database.dialect.name == "postgresql" else sqlite).insert
 
     def get(self, tenant: str, content_hash: str, parser: str) -> ParsedDocument | None:
         """What this parser version made of this content, if it is known."""
         p = parses.c
         where = (p.tenant == tenant) & (p.content_hash == content_hash) & (p.parser == parser)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             body = connection.scalar(sa.select(p.body).where(where))
         return None if body is None else ParsedDocument.from_json(json.loads(zlib.decompress(body)))
 
@@ -34,7 +35,7 @@ class Parses:
         """Every (parser, parsed document) known of this content."""
         p = parses.c
         where = (p.tenant == tenant) & (p.content_hash == content_hash)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             rows = connection.execute(sa.select(p.parser, p.body).where(where)).all()
         return [(parser, ParsedDocument.from_json(json.loads(zlib.decompress(body)))) for parser, body in rows]
 
@@ -45,21 +46,21 @@ class Parses:
             for tenant, hash_, parser, parsed in entries
         ]
         if rows:
-            with self._engine.begin() as connection:
+            with self._database.begin() as connection:
                 connection.execute(self._insert(parses).on_conflict_do_nothing(), rows)
 
     def collect(self, tenant: str, hashes: Iterable[str]) -> None:
         """Drop the parses of contents that no document of the tenant has any more, and of older parsers of those."""
         p, d = parses.c, documents.c
         used = sa.exists().where(d.tenant == p.tenant, d.content_hash == p.content_hash, d.parser == p.parser)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             for hash_ in hashes:
                 where = (p.tenant == tenant) & (p.content_hash == hash_) & ~used
                 connection.execute(sa.delete(parses).where(where))
 
     def erase_unused(self, tenant: str) -> None:
         """Drop every parse that no document of the tenant uses."""
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             hashes = set(connection.scalars(sa.select(parses.c.content_hash).where(parses.c.tenant == tenant)))
         self.collect(tenant, hashes)
 
@@ -67,15 +68,15 @@ class Parses:
 class Vectors:
     """The vector cache (infra.ports.VectorCache). Only raw model output is kept; it never crosses a tenant."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._insert = (postgresql if engine.dialect.name == "postgresql" else sqlite).insert
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = (postgresql if database.dialect.name == "postgresql" else sqlite).insert
 
     def get(self, tenant: str, model: str, keys: Iterable[str]) -> dict[str, Array]:
         """Those of the keys that are known."""
         wanted, found = list(keys), {}
         v = vectors.c
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             for start in range(0, len(wanted), _PART):
                 where = (v.tenant == tenant) & (v.model == model) & v.key.in_(wanted[start : start + _PART])
                 for key, body in connection.execute(sa.select(v.key, v.vector).where(where)):
@@ -89,13 +90,13 @@ class Vectors:
             for key, vector in new.items()
         ]
         if rows:
-            with self._engine.begin() as connection:
+            with self._database.begin() as connection:
                 connection.execute(self._insert(vectors).on_conflict_do_nothing(), rows)
 
     def erase_unused(self, tenant: str) -> int:
         """Drop the vectors that no document of the tenant uses; returns how many. Reads all its documents."""
         mine = sa.select(indexed.c.points).join(documents, documents.c.document_id == indexed.c.document_id)
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             used = {
                 point[1]
                 for body in connection.scalars(mine.where(documents.c.tenant == tenant))

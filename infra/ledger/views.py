@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from infra.ledger.database import Database
 from infra.ledger.documents import Scope, in_scope, read_indexed
 from infra.ledger.records import Indexed
 from infra.ledger.tables import documents, history, indexed, parses, sources
@@ -46,8 +47,8 @@ class View:
 class Views:
     """Read-only questions about all documents."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def documents(
         self, collection: str | None, *, ids: Sequence[str] | None = None, scope: Scope | None = None
@@ -60,7 +61,7 @@ class Views:
         held_by = sa.select(indexed).join(documents, mine)
         for condition in _conditions(ids, scope):
             query, held_by = query.where(condition), held_by.where(condition)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             entries = {row.document_id: read_indexed(row) for row in connection.execute(held_by)}
             return {row.document_id: _view(row, entries.get(row.document_id)) for row in connection.execute(query)}
 
@@ -68,7 +69,7 @@ class Views:
         """The standing of every document: what status counts."""
         d = documents.c
         columns = (d.gone_at, d.removal_held_at, d.held_reason, _DUE, d.verified_at, d.source_id)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             declared = {
                 row.id: (Source.model_validate_json(row.declared).freshness, row.verified_at)
                 for row in connection.execute(sa.select(sources))
@@ -93,19 +94,19 @@ class Views:
         query = sa.select(documents).where(_LIVE, pressing).order_by(d.uri)
         if scope is not None:
             query = query.where(in_scope(scope))
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return [refusal for row in connection.execute(query) for refusal in _refusals(row)]
 
     def lags(self, *, since: float) -> list[float]:
         """Seconds from heard to searchable, of work settled since a moment, sorted."""
         where = (documents.c.settled_at >= since) & documents.c.lag.is_not(None)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return sorted(connection.scalars(sa.select(documents.c.lag).where(where)))
 
     def oldest_due(self) -> tuple[str, float] | None:
         """(URI, heard at) of the document that has been due longest."""
         query = sa.select(documents.c.uri, documents.c.heard_at).where(_DUE).order_by(documents.c.heard_at).limit(1)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.uri, row.heard_at)
 
@@ -117,14 +118,14 @@ class Views:
         query = query.where(indexed.c.collection == (collection or ""))
         if scope is not None:
             query = query.where(in_scope(scope))
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return connection.scalar(query) or 0
 
     def history(self, document: str, *, limit: int = 50) -> list[dict[str, Any]]:
         """Latest lines of a document's history, newest first."""
         h = history.c
         query = sa.select(h.at, h.generation, h.event, h.detail).where(h.document_id == document)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return [dict(row) for row in connection.execute(query.order_by(h.id.desc()).limit(limit)).mappings()]
 
     def behind(self, old: str, new: str) -> int:
@@ -134,20 +135,20 @@ class Views:
             indexed.join(documents, indexed.c.document_id == documents.c.document_id)
         )
         query = query.where(_LIVE, indexed.c.collection == old, indexed.c.document_id.not_in(there))
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return connection.scalar(query) or 0
 
     def removed_since(self, source_id: int, moment: float) -> int:
         """How many documents of a source were removed since a moment."""
         where = (documents.c.source_id == source_id) & (documents.c.gone_at >= moment)
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
 
     def twins(self, tenant: str, hashes: Sequence[str]) -> dict[str, list[str]]:
         """Live documents of a tenant by content hash, for those hashes: hash -> URIs."""
         found: dict[str, list[str]] = {}
         d = documents.c
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             for start in range(0, len(hashes), 500):
                 part = hashes[start : start + 500]
                 query = sa.select(d.content_hash, d.uri).where(_LIVE, d.tenant == tenant, d.content_hash.in_(part))
@@ -158,12 +159,12 @@ class Views:
     def tenants(self) -> list[str]:
         """Every tenant the ledger knows."""
         query = sa.union(sa.select(documents.c.tenant), sa.select(sources.c.tenant))
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return sorted(connection.scalars(query))
 
     def stored_parses(self) -> int:
         """How many parsed documents are kept."""
-        with self._engine.connect() as connection:
+        with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(parses)) or 0
 
 

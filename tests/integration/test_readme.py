@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.model
 def test_plain_qdrant_client_reads_the_index_as_the_readme_says(tmp_path: Path) -> None:
-    [recipe] = [code for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)]
+    [recipe] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "travel.md").write_text("# Travel\n\nA hotel may cost up to 120 euros a night.\n")

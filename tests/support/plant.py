@@ -37,9 +37,12 @@ class Plant:
     def run(self, *arguments: object, **environment: str) -> Result:
         """Run one command in this process."""
         out, err = io.StringIO(), io.StringIO()
-        with _environment({**self.environment, **environment}):
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                status = run([os.fsdecode(argument) for argument in map(_text, arguments)])
+        with (
+            _environment({**self.environment, **environment}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            status = run([os.fsdecode(argument) for argument in map(_text, arguments)])
         return Result(status, out.getvalue(), err.getvalue())
 
     def json(self, *arguments: object, status: int | None = 0, **environment: str) -> dict[str, Any]:

@@ -74,9 +74,7 @@ class Penstock:
             start_new_session=True,
         )
 
-    def run(
-        self, *arguments: object, prefix: Sequence[str] = (), cwd: Path | None = None, **environment: str
-    ) -> Done:
+    def run(self, *arguments: object, prefix: Sequence[str] = (), cwd: Path | None = None, **environment: str) -> Done:
         """Run a command to its end."""
         return finish(self.start(*arguments, prefix=prefix, cwd=cwd, **environment))
 

@@ -160,7 +160,9 @@ def _text_head(body: bytes) -> str:
 
 
 def _text_kind(head: str, name: str) -> str:
-    extension = name.rsplit("/", 1)[-1].rpartition(".")[2].lower()
+    # A name without a dot has no ending: a file called "md" is no Markdown (look.parse_key says the same).
+    _, dot, ending = name.rsplit("/", 1)[-1].rpartition(".")
+    extension = ending.lower() if dot else ""
     if _HTML.match(head):
         return "html"
     if _SVG.match(head):

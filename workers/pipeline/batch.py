@@ -22,7 +22,7 @@ from workers.pipeline import outcome
 from workers.pipeline.changes import changes
 from workers.pipeline.embed import embed, vector_keys
 from workers.pipeline.look import look
-from workers.pipeline.parts import Blocked, Content, Gone, Look, Pipeline, Shaped, Unchanged, Unreached
+from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged, Unreached
 from workers.pipeline.shape import carry_over, shape
 from workers.pipeline.write import Draft, write
 from workers.removals import Removals
@@ -47,15 +47,17 @@ class _Found:
 def work(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals) -> Iterator[Outcome]:
     """Work on claimed documents, in groups bounded by their bytes. Yields outcomes as they are settled."""
     reach("claim.after")
-    for group in _groups(pipeline, claims):
-        yield from _settle_group(pipeline, group, removals)
+    for group in _groups(pipeline, claims, removals):
+        yield from _settle_group(pipeline, group)
 
 
-def _groups(pipeline: Pipeline, claims: Iterable[Claim]) -> Iterator[list[_Found]]:
+def _groups(pipeline: Pipeline, claims: Iterable[Claim], removals: Removals) -> Iterator[list[_Found]]:
     group: list[_Found] = []
     size = 0
     for claim in claims:
         found = look(pipeline, claim)
+        if isinstance(found, Gone):
+            found = _judged(claim, removals)
         shaped: Shaped | Blocked | None = None
         if isinstance(found, Content):
             size += len(found.body or b"")
@@ -72,7 +74,16 @@ def _groups(pipeline: Pipeline, claims: Iterable[Claim]) -> Iterator[list[_Found
         yield group
 
 
-def _settle_group(pipeline: Pipeline, group: Sequence[_Found], removals: Removals) -> Iterator[Outcome]:
+def _judged(claim: Claim, removals: Removals) -> Look:
+    """Whether a document that is not found is gone (promise P7)."""
+    if removals.awaits(claim):
+        return Missing(judged=False)
+    if claim.last_hash is not None and not removals.believes(claim):
+        return Missing(judged=True)
+    return Gone()
+
+
+def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outcome]:
     drafts = [_draft(pipeline, found.shaped) for found in group if found.shaped is not None]
     drafts, unsound = _embed_and_write(pipeline, _with_keys(pipeline, drafts))
     written = {draft.shaped.claim.document_id: draft for draft in drafts}
@@ -81,12 +92,13 @@ def _settle_group(pipeline: Pipeline, group: Sequence[_Found], removals: Removal
         claim, seen = found.claim, found.look
         if claim.document_id in unsound:
             seen = Blocked(Refusal(Reason.BAD_VECTORS), *_identity(seen))
-        settlement = _conclude(pipeline, claim, seen, written.get(claim.document_id), removals)
+        settlement = _conclude(pipeline, claim, seen, written.get(claim.document_id))
         if settlement is None:
             continue  # its claim has moved on to another worker, who will say what became of it
         settlements.append(settlement)
-        verdict = "held" if settlement.event == "removal-held" else outcome.verdict(claim, seen)
-        outcomes.append(Outcome(claim, verdict, seen.content_hash if isinstance(seen, Content) else None))
+        outcomes.append(
+            Outcome(claim, outcome.verdict(claim, seen), seen.content_hash if isinstance(seen, Content) else None)
+        )
     settled = _record(pipeline, settlements, drafts)
     reach("settle.after")
     for one in outcomes:
@@ -139,9 +151,7 @@ def _embed_and_write(pipeline: Pipeline, drafts: Sequence[Draft]) -> tuple[list[
     return (write(pipeline, sound, vectors) if sound else []), unsound
 
 
-def _conclude(
-    pipeline: Pipeline, claim: Claim, found: Look, draft: Draft | None, removals: Removals
-) -> Settlement | None:
+def _conclude(pipeline: Pipeline, claim: Claim, found: Look, draft: Draft | None) -> Settlement | None:
     now, target = pipeline.now(), pipeline.collection
     match found:
         case Unchanged():
@@ -155,11 +165,11 @@ def _conclude(
             return outcome.held(claim, found, fingerprint=digest, now=now, carried=draft, target=target)
         case Unreached():
             return outcome.failed(claim, found, now=now, carried=draft, target=target)
+        case Missing(judged=False):
+            return outcome.postponed(claim)
+        case Missing():
+            return outcome.removal_held(claim, now=now, carried=draft, target=target)
         case Gone():
-            if removals.awaits(claim):
-                return outcome.postponed(claim)
-            if claim.last_hash is not None and not removals.believes(claim):
-                return outcome.removal_held(claim, now=now)
             _erase(pipeline, claim)
             return outcome.gone(claim, now=now)
 
@@ -169,7 +179,9 @@ def _erase(pipeline: Pipeline, claim: Claim) -> None:
     ids = {point.id for point in claim.indexed.points} if claim.indexed else set()
     ids |= set(claim.intended)
     with pipeline.tally.stage("index"):
-        for collection in {pipeline.collection, *claim.elsewhere}:
+        # A dead worker may have written to a collection that has no record of it.
+        suspects = pipeline.index.collections() if claim.recover else claim.elsewhere
+        for collection in {pipeline.collection, *suspects}:
             there = set(ids) if collection == pipeline.collection else set()
             if claim.recover or collection != pipeline.collection:
                 scrolled = pipeline.index.scroll(collection, claim.tenant, document_id=claim.document_id)

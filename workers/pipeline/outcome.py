@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from infra.ledger.records import Claim, Indexed, PlacedPoint, Settlement
 from workers.pipeline.changes import place
-from workers.pipeline.parts import Blocked, Content, Gone, Look, Unchanged, Unreached
+from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Unchanged, Unreached
 from workers.pipeline.write import Draft
 
 #: Nothing is held any more.
@@ -29,9 +29,10 @@ def gone(claim: Claim, *, now: float) -> Settlement:
     return Settlement(claim, values, erased=True, event="removed")
 
 
-def removal_held(claim: Claim, *, now: float) -> Settlement:
-    """The document is missing, but not believed to be gone."""
-    return Settlement(claim, {"removal_held_at": now}, event="removal-held")
+def removal_held(claim: Claim, *, now: float, carried: Draft | None, target: str) -> Settlement:
+    """The document is missing, but not believed to be gone; its last good version stays, or is `carried` over."""
+    entry = None if carried is None else _indexed(carried, target, now)
+    return Settlement(claim, {"removal_held_at": now}, entry, event="removal-held")
 
 
 def postponed(claim: Claim) -> Settlement:
@@ -50,6 +51,7 @@ def held(
         "held_hash": found.content_hash,
         "held_fingerprint": fingerprint,
         "removal_held_at": None,
+        "gone_at": None,  # it is there, and is reported, even if its first version since it was gone is refused
     }
     if found.news:
         values["held_at"] = now
@@ -99,7 +101,7 @@ def verdict(claim: Claim, found: Look) -> str:
         return "added" if is_new(claim) else "updated"
     if isinstance(found, Gone):
         return "unchanged" if is_new(claim) else "removed"
-    return {Unchanged: "unchanged", Blocked: "held", Unreached: "failed"}[type(found)]
+    return {Unchanged: "unchanged", Blocked: "held", Missing: "held", Unreached: "failed"}[type(found)]
 
 
 def _indexed(draft: Draft, collection: str, now: float) -> Indexed:

@@ -81,7 +81,7 @@ class Pipeline:
         source = self.sources[claim.source_id]
         acl = source.acl if claim.acl is None else claim.acl
         metadata: Mapping[str, str] = source.metadata if claim.metadata is None else claim.metadata
-        return Attributes(tuple(acl), metadata)
+        return Attributes(tuple(sorted(acl)), metadata)
 
 
 # --- what a look at the source finds -------------------------------------------------------------------------------
@@ -98,6 +98,13 @@ class Unchanged:
 @dataclass(frozen=True, slots=True)
 class Gone:
     """The source says exactly "not found"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The source says "not found", and that is not believed. `judged` is False while this run has yet to judge it."""
+
+    judged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class Content:
     parsed: ParsedDocument | None
 
 
-Look = Unchanged | Gone | Blocked | Unreached | Content
+Look = Unchanged | Gone | Missing | Blocked | Unreached | Content
 
 # --- what is made of it --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from schemas.errors import Refusal
 from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.chunking import chunk
 from workers.pipeline.look import parse_key
-from workers.pipeline.parts import Blocked, Content, Gone, Look, Pipeline, Shaped, Unchanged
+from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged
 
 
 def shape(pipeline: Pipeline, claim: Claim, found: Content) -> Shaped | Blocked:
@@ -41,7 +41,9 @@ def carry_over(pipeline: Pipeline, claim: Claim, found: Look) -> Shaped | None:
     Needed when the target collection does not hold it as the current chunker, model and attributes would make it, or
     when a dead worker may have written over it. None where there is nothing to do, or no good version to do it with.
     """
-    if isinstance(found, Gone | Unchanged) or claim.last_hash is None or claim.parser is None or claim.gone:
+    if isinstance(found, Gone | Unchanged) or found == Missing(judged=False):
+        return None
+    if claim.last_hash is None or claim.parser is None or claim.gone:
         return None
     fingerprint = pipeline.fingerprint.with_parser(claim.parser.partition("|")[0])
     attributes, entry = pipeline.attributes(claim), claim.indexed

@@ -1,0 +1,90 @@
+"""The database under the ledger: transactions, SQLite's settings, and SQL errors as `Unreachable`.
+
+Left to itself the driver of SQLite begins no transaction for a SELECT: two claims would read the same rows before
+either writes. So the driver is told to begin none, and each transaction here begins with a statement of its own.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.errors import Unreachable, UsageError
+
+#: A writer waits this long for another one's commit; each commit takes milliseconds.
+BUSY_TIMEOUT_S = 30
+#: The execution option with the statement that begins a transaction on SQLite; "" for none.
+_BEGIN = "penstock_begin"
+
+
+class Database:
+    """Opens transactions: `connect` those that read, which wait for nobody, and `begin` those that write.
+
+    SQL errors leave as `Unreachable` from here, and from nowhere else.
+
+    Args:
+        url: SQLAlchemy URL.
+        keep_open: keep connections between uses.
+
+    Raises:
+        UsageError: the URL names no database, or one whose driver is not installed.
+    """
+
+    def __init__(self, url: str, *, keep_open: bool) -> None:
+        try:
+            self._engine = sa.create_engine(url, poolclass=None if keep_open else sa.NullPool)
+        except (sa.exc.ArgumentError, ImportError):
+            raise UsageError(
+                "PENSTOCK_DATABASE_URL is no database that can be used from here",
+                "write dialect://user:password@host/name, and install the driver of that dialect",
+            ) from None
+        self.url, self.dialect = self._engine.url, self._engine.dialect
+        where = self.url.render_as_string(hide_password=True)
+        sa.event.listen(self._engine, "handle_error", _translate(where))
+        if self.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _configure_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        # A deferred transaction that reads first and writes later fails where another one has written meanwhile.
+        self._writing = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+    def connect(self) -> sa.Connection:
+        """Open a transaction that only reads: one snapshot, whatever is written meanwhile."""
+        return self._engine.connect()
+
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        """Open a transaction that writes, alone; it commits at its end."""
+        return self._writing.begin()
+
+    def bare(self) -> sa.Connection:
+        """Open a connection of SQLite outside any transaction."""
+        return self._engine.connect().execution_options(**{_BEGIN: ""})
+
+    def dispose(self) -> None:
+        """Release every connection."""
+        self._engine.dispose()
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    # WAL: status and search read while the writer writes. FULL: an intent must survive a power cut before the first
+    # write to the index; batches make the sync affordable. secure_delete: what is forgotten is overwritten.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    if statement := connection.get_execution_options().get(_BEGIN, "BEGIN"):
+        connection.exec_driver_sql(statement)
+
+
+def _translate(where: str) -> Callable[[sa.ExceptionContext], None]:
+    todo = "free disk space and check that the ledger can be read and written, then run again"
+
+    def raise_unreachable(context: sa.ExceptionContext) -> None:
+        if isinstance(context.original_exception, context.dialect.loaded_dbapi.Error):
+            raise Unreachable(where, f"the ledger failed: {context.original_exception}", todo) from None
+
+    return raise_unreachable
