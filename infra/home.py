@@ -44,6 +44,7 @@ class Home:
         Raises:
             HomeTooNew: it did.
             UsageError: the folder is not a home.
+            Unreachable: it cannot be read.
         """
         if not self._format.exists():
             return
@@ -51,6 +52,9 @@ class Home:
             found = int(self._format.read_text())
         except ValueError:
             raise UsageError(f"{self._format} is damaged", "restore it, or choose another home with --home") from None
+        except OSError as error:
+            todo = "check the permissions of the home, or choose another with --home"
+            raise Unreachable(str(self._format), f"it cannot be read: {error.strerror}", todo) from None
         if found > FORMAT:
             raise HomeTooNew(str(self.folder), found, FORMAT)
 
@@ -94,7 +98,7 @@ class Home:
         try:
             found = json.loads(self._holder.read_text())
             return int(found["pid"]), str(found["command"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return 0, "unknown"
 
     def _write_holder(self) -> None:

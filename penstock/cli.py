@@ -169,12 +169,14 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
 
     told: list[Any] = []
 
+    def news(report: Any) -> list[Any]:
+        """The refusals that were not told before."""
+        before, told[:] = list(told), [(one["uri"], one["reason"]) for one in report.unreachable + report.refused]
+        return [one for one in report.unreachable + report.refused if (one["uri"], one["reason"]) not in before]
+
     def say(report: Any) -> None:
-        found = report.to_json()
+        found, new = report.to_json(), news(report)
         changed = {name: n for name, n in found["documents"].items() if n and name not in ("seen", "unchanged", "held")}
-        refused = report.unreachable + report.refused
-        new = [one for one in refused if (one["uri"], one["reason"], one["detail"]) not in told]
-        told[:] = [(one["uri"], one["reason"], one["detail"]) for one in refused]
         if context.json:
             return
         if changed:
@@ -188,7 +190,7 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
         shop.pipeline.progress = lambda _uri: None
         if not context.json:
             view.index_report(report.to_json())
-            view.refusals(report.unreachable + report.refused)
+            view.refusals(news(report))
             view.out.print("Watching; Ctrl-C stops.")
         follow(shop, register(shop, sources, tenant)[0], stop=stop, on_round=say)
         if context.json:

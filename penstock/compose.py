@@ -92,6 +92,8 @@ def _resolve(uri: str, tenant: str, settings: Settings, candidates: Sequence[Sou
     # A folder that is away looks like a file, and a prefix may be written without its slash.
     matching = [one for one in candidates if one.uri.rstrip("/") == uri.rstrip("/")]
     exact = matching[0] if matching else None
+    if exact is not None and uri.startswith("file:") and any(one.uri.endswith("/") for one in matching):
+        exact = exact.model_copy(update={"uri": exact.uri.rstrip("/") + "/"})  # as declared, for the folder it was
     if exact is not None and (exact.uri.endswith("/") or not uri.startswith("s3://")):
         return exact
     if uri.startswith("s3://") and not uri.endswith("/") and not _is_object(settings, uri):

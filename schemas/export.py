@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from schemas.events import DocumentEvent
 from schemas.payload import PointPayload
 
 FOLDER = Path(__file__).parent / "json"
 #: File name -> the model it is made from. A layout that breaks its readers gets a new number.
-EXPORTED = {"document-event.v1.json": DocumentEvent, "point-payload.v1.json": PointPayload}
+EXPORTED: dict[str, type[BaseModel]] = {"document-event.v1.json": DocumentEvent, "point-payload.v1.json": PointPayload}
 
 
 def exported() -> dict[str, str]:

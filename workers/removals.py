@@ -83,8 +83,10 @@ class Removals:
         """Believe the removal of a claimed document."""
         # The listing of a source judges what lies in sources within it, too.
         for guard in self.guards.values():
-            if claim.document_id in guard.believed | guard.doubted:
-                return claim.document_id in guard.believed
+            if claim.document_id in guard.believed:
+                return True
+            if claim.document_id in guard.doubted:
+                return False
         return self._guard(claim).believes(claim.document_id)
 
     def _guard(self, claim: Claim) -> Guard:

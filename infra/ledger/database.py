@@ -4,6 +4,8 @@ Left to itself the driver of SQLite begins no transaction for a SELECT: two clai
 either writes. So the driver is told to begin none, and each transaction here begins with a statement of its own.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -67,12 +69,25 @@ class Database:
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
     # WAL: status and search read while the writer writes. FULL: an intent must survive a power cut before the first
     # write to the index; batches make the sync affordable. secure_delete: what is forgotten is overwritten.
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # A new file is switched by whoever opens it first; SQLite lets nobody wait for that, it says "locked" at once.
+    for _ in range(100):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

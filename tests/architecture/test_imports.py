@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "sentence_transformers": ("infra/embedder.py",),
     "tokenizers": ("infra/tokenizer.py",),
     "torch": ("infra/embedder.py",),
+    "transformers": ("infra/embedder.py",),
     # documents
     "charset_normalizer": ("workers/parsing/",),
     "docx": ("workers/parsing/docx.py",),

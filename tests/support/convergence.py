@@ -1,6 +1,6 @@
-"""The state machine of P1: edits, crashes, settings and absences in any order, compared with the oracle after every run.
+"""The state machine of promise P1: edits, crashes, settings and absences in any order, and an oracle after every run.
 
-It edits real files of two tenants, crashes runs at named places, changes settings and lets sources go away. After every
+It edits real files of two tenants, crashes runs at named places, changes settings and lets sources go away. After each
 run, finished or crashed, ledger, index, searches and audit are held against `tests.support.oracle`, which knows nothing
 but the bytes of each document's last version that passed.
 """
@@ -19,7 +19,7 @@ from infra.failpoints import PLACES
 from infra.ledger.views import View
 from schemas.identity import content_hash
 from tests.support.oracle import Attributes, Recipe, Wanted, differences, passes
-from tests.support.stage import HALVES, Folder, Stage, Stored
+from tests.support.stage import HALVES, Folder, Reader, Stage, Stored
 from workers.run import Report
 
 #: Few names and few words, so that texts meet again in other documents, and within one.
@@ -36,7 +36,9 @@ BLOCKS = [
 ]
 GOOD = st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=7).map(lambda blocks: "\n\n".join(blocks).encode())
 BAD = [b"", b" \n", b"\x00\x01\x02" * 3, b"%PDF-1.7 nothing"]
-VERBS = ["write"] * 5 + ["restore", "rename", "copy", "touch"] * 2 + ["spoil", "unlink", "delete"]
+VERBS = (
+    ["insert", "swap"] * 3 + ["write", "cut", "restore", "rename", "copy", "touch"] * 2 + ["spoil", "unlink", "delete"]
+)
 EDITS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 30), NAMES, GOOD), min_size=1, max_size=4)
 QUERY = "boats herons ferry harbour pier one two edition"
 
@@ -70,7 +72,6 @@ class Convergence(RuleBasedStateMachine):
         self.known: set[Key] = set()
         self.parked: set[Key] = set()
         self.last = Stored(None, [], {folder.tenant: {} for folder in self.stage.folders})
-        self.sources: set[str] = set()
         self.versions: list[bytes] = [b"Once upon a time there was a boat."]
 
     def teardown(self) -> None:
@@ -143,6 +144,8 @@ class Convergence(RuleBasedStateMachine):
             if verb == "write" or not old:
                 self.versions.append(body)
                 folder.put(name, body)
+            elif verb in ("insert", "swap", "cut"):
+                folder.put(old, _edited(folder.read(folder.uri_of(old)) or b"", verb, pick, body))
             elif verb == "spoil":
                 folder.put(old, BAD[pick % len(BAD)])
             elif verb == "restore":
@@ -163,20 +166,32 @@ class Convergence(RuleBasedStateMachine):
         must_stay, may_stay = self._parking(folder, insist=insist)
         good, before = dict(self.good), self.last
         report = self.stage.index(folder, crash=crash, insist=insist)
-        self.last = self.stage.stored()
-        if folder.answers:
-            self.sources.add(folder.tenant)
-        self._read_ledger(must_stay)
-        self._check_searches(folder, finished=report is not None)
-        migrating = before.active not in (None, self.stage.collection)
-        if not migrating:
-            other = next(one for one in self.stage.folders if one is not folder).tenant
-            assert differences(self.last.points[other], before.points[other]) == [], "another source was touched"
+        with self.stage.reading() as reader:
+            self._check(reader, folder, report, must_stay, may_stay, good, before)
         self.tally["runs"] += 1
         if report is None:
             assert crash is not None
             self.tally["crashes"] += 1
             self.tally[f"crash {crash[0]}"] += 1
+
+    def _check(
+        self,
+        reader: Reader,
+        folder: Folder,
+        report: Report | None,
+        must_stay: set[Key],
+        may_stay: set[Key],
+        good: dict[Key, Version],
+        before: Stored,
+    ) -> None:
+        self.last = reader.stored()
+        self._read_ledger(reader.views(), must_stay)
+        self._check_searches(reader, folder, finished=report is not None)
+        migrating = before.active not in (None, self.stage.collection)
+        if not migrating:
+            other = next(one for one in self.stage.folders if one is not folder).tenant
+            assert differences(self.last.points[other], before.points[other]) == [], "another source was touched"
+        if report is None:
             self._check_no_hole(good, before, must_stay)
             return
         assert self.last.active == self.stage.collection
@@ -185,9 +200,9 @@ class Convergence(RuleBasedStateMachine):
         for one in self.stage.folders if migrating else [folder]:
             self._check_content(one)
         if folder.answers:
-            audit = self.stage.audit(folder)
-            assert audit["consistent"], audit
-            assert audit["chunks"] == len(self.last.points[folder.tenant])
+            findings = reader.audit(folder)
+            assert findings.consistent, findings
+            assert findings.chunks == len(self.last.points[folder.tenant])
 
     def _parking(self, folder: Folder, *, insist: bool) -> tuple[set[Key], set[Key]]:
         """Vanished documents that must not be removed by this run, and those that need not be (promise P7)."""
@@ -204,9 +219,8 @@ class Convergence(RuleBasedStateMachine):
         doubted = self.parked & vanished
         return parked | (doubted - moved), parked | doubted
 
-    def _read_ledger(self, must_stay: set[Key]) -> None:
+    def _read_ledger(self, views: dict[Key, View], must_stay: set[Key]) -> None:
         """Learn which versions have been proved: each is a version that passed, and nothing there is gone."""
-        views = self.stage.views()
         for key, view in views.items():
             source, was = self._source(key), self.good.get(key)
             now = source.read(key[1]) if source.answers else None
@@ -282,10 +296,10 @@ class Convergence(RuleBasedStateMachine):
                 whole.append(self.stage.wanted(folder, uri, now, self.stage.recipe.edition).keys())
             assert any(one <= there for one in whole), f"{uri} has a hole"
 
-    def _check_searches(self, ran: Folder, *, finished: bool) -> None:
+    def _check_searches(self, reader: Reader, ran: Folder, *, finished: bool) -> None:
         """Nobody sees another tenant's text, or a replaced text called fresh (promises P3, P9)."""
         for folder in self.stage.folders:
-            hits = self.stage.search(QUERY, folder)
+            hits = reader.search(QUERY, folder)
             assert all(hit["tenant"] == folder.tenant and hit["uri"].startswith(folder.uri) for hit in hits)
             if folder is not ran or not folder.answers:
                 continue
@@ -306,6 +320,19 @@ class Convergence(RuleBasedStateMachine):
 
     def _folder(self, data: st.DataObject) -> Folder | None:
         return data.draw(st.sampled_from([folder for folder in self.stage.folders if folder.answers] or [None]))
+
+
+def _edited(old: bytes, verb: str, at: int, new: bytes) -> bytes:
+    """The small edits people make: a paragraph more or less, two that change places."""
+    blocks = [block for block in old.split(b"\n\n") if block.strip()]
+    if verb == "insert" or len(blocks) < 2:
+        blocks.insert(at % (len(blocks) + 1), new.split(b"\n\n")[0])
+    elif verb == "swap":
+        first, second = at % len(blocks), (at // 2) % len(blocks)
+        blocks[first], blocks[second] = blocks[second], blocks[first]
+    else:
+        del blocks[at % len(blocks)]
+    return b"\n\n".join(blocks)
 
 
 def _version(view: View, bodies: list[bytes]) -> Version | None:

@@ -8,6 +8,7 @@ import functools
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,20 +20,23 @@ import yaml
 
 from infra import failpoints
 from infra.index_edge import EdgeIndex
+from infra.ledger import Ledger, open_ledger
 from infra.ledger.views import View
 from infra.log import configure_logging
+from infra.ports import Index
 from infra.settings import Settings
 from infra.stub_embedder import StubEmbedder, stub_dimension
-from penstock.answers import answer_audit, answer_search
-from penstock.compose import existing_ledger, open_index
+from penstock.answers import answer_search
+from penstock.compose import ledger_url, open_index, open_model
 from penstock.indexing import index
-from penstock.search import Query
-from penstock.workshop import workshop
+from penstock.search import Query, search
+from penstock.workshop import make_pipeline, workshop
 from schemas.documents import Block, BlockKind
 from schemas.identity import file_path, file_uri
 from tests.support import oracle
 from tests.support.oracle import Attributes, Recipe, Wanted
 from workers.advance import collection_name
+from workers.audit import Findings, audit
 from workers.parsing import registry, text
 from workers.pipeline import batch, embed, look, shape, write
 from workers.run import Report
@@ -140,7 +144,7 @@ class Stage:
         self.room, self.recipe, self.edition = room, Recipe(), 0
         self.folders = [Folder(room / "north", "north"), Folder(room / "south", "south")]
         self._patch = pytest.MonkeyPatch()
-        ahead = SimpleNamespace(time=lambda: __import__("time").time() + 10)
+        ahead = SimpleNamespace(time=lambda: time.time() + 10)
         for module in ("penstock.compose", "penstock.workshop"):
             self._patch.setattr(f"{module}.time", ahead)
         for module in ("penstock.workshop", "penstock.answers"):
@@ -180,34 +184,27 @@ class Stage:
             except Crash:
                 return None
 
-    def views(self) -> dict[tuple[str, str], View]:
-        """What the ledger says of every document, by tenant and URI."""
-        ledger = existing_ledger(self.settings)
-        assert ledger is not None
-        try:
-            found = ledger.views.documents((ledger.get("model") or {}).get("collection"))
-        finally:
-            ledger.close()
-        return {(view.tenant, view.uri): view for view in found.values()}
+    def index_all(self) -> None:
+        for folder in self.folders:
+            self.index(folder)
 
-    def stored(self) -> Stored:
-        """What the index holds now."""
-        opened = open_index(self.settings)
+    @contextmanager
+    def reading(self) -> Iterator["Reader"]:
+        """The home as another process would read it; the settings are those of now."""
+        settings = self.settings
+        ledger = open_ledger(ledger_url(settings), now=0.0)
+        index = open_index(settings)
         try:
-            active = opened.active()
-            tenants = [folder.tenant for folder in self.folders]
-            found = {tenant: oracle.stored(opened, active, tenant) if active else {} for tenant in tenants}
-            return Stored(active, opened.collections(), found)
+            with self._parser(self.recipe.edition):
+                yield Reader(self, settings, ledger, index)
         finally:
-            opened.close()
+            index.close()
+            ledger.close()
 
     def search(self, words: str, folder: Folder) -> list[dict[str, Any]]:
+        """The hits of `penstock search`, by its own way through the home."""
         hits: list[dict[str, Any]] = answer_search(self.settings, Query(words, 100, folder.tenant))["hits"]
         return hits
-
-    def audit(self, folder: Folder) -> dict[str, Any]:
-        with self._parser(self.recipe.edition):
-            return answer_audit(self.settings, [folder.uri], folder.tenant)
 
     def wanted(self, folder: Folder, uri: str, body: bytes, edition: int) -> dict[str, Wanted]:
         """The points of one version, by the settings of now and the parser of then."""
@@ -236,6 +233,38 @@ class Stage:
             for folder in self.folders
         ]
         (self.room / "sources.yaml").write_text(yaml.safe_dump({"sources": entries}))
+
+
+class Reader:
+    """What can be read of a home, all of it opened once."""
+
+    def __init__(self, stage: Stage, settings: Settings, ledger: Ledger, index: Index) -> None:
+        self._stage, self._settings, self._ledger, self._index = stage, settings, ledger, index
+
+    def views(self) -> dict[tuple[str, str], View]:
+        """What the ledger says of every document, by tenant and URI."""
+        found = self._ledger.views.documents(self._index.active())
+        return {(view.tenant, view.uri): view for view in found.values()}
+
+    def stored(self) -> Stored:
+        """What the index holds."""
+        active = self._index.active()
+        tenants = [folder.tenant for folder in self._stage.folders]
+        found = {tenant: oracle.stored(self._index, active, tenant) if active else {} for tenant in tenants}
+        return Stored(active, self._index.collections(), found)
+
+    def search(self, words: str, folder: Folder) -> list[dict[str, Any]]:
+        """The hits of a search, with the model that the ledger names."""
+        name = (self._ledger.get("model") or {}).get("name", self._settings.model)
+        parts = {"ledger": self._ledger, "index": self._index, "embedder": open_model(self._settings, name)[1]}
+        hits: list[dict[str, Any]] = search(Query(words, 100, folder.tenant), **parts, now=time.time())["hits"]
+        return hits
+
+    def audit(self, folder: Folder) -> Findings:
+        """What an audit finds in one source."""
+        pipeline = make_pipeline(self._settings, self._ledger, self._index, ParserInProcess())
+        sources = [source for source in self._ledger.sources.all() if source.tenant == folder.tenant]
+        return audit(pipeline, self._index.active() or "", sources)
 
 
 def _edition(stage: Stage, parse: Any, body: bytes) -> Any:

@@ -481,6 +481,9 @@ def test_a_source_not_seen_for_longer_than_its_target_makes_its_hits_stale(folde
     verified = plant.search("ferry")[0]["verified_at"]
     folder.rename(folder.with_name("away"))
     assert plant.index(folder, status=2)["refused"][0]["reason"] == "unreachable"
+    # Declared without a slash, a folder that is away was taken for another source: one file, and new.
+    [source] = plant.json("status")["sources"]
+    assert source["error"] == "does not exist"
     eventually(lambda: not plant.search("ferry")[0]["fresh"])
     hit = plant.search("ferry")[0]
     assert hit["verified_at"] == verified

@@ -1,0 +1,221 @@
+"""Whatever happens to the sources, the settings and the process, the index ends as a fresh one would be (promise P1).
+
+`CONVERGENCE_EXAMPLES=1000` lets the state machine run for longer, each time with other examples.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.support.convergence import Convergence, room
+from tests.support.oracle import Attributes, Recipe, Wanted, differences
+from tests.support.stage import Crash, Folder, Stage
+
+_EXAMPLES = os.environ.get("CONVERGENCE_EXAMPLES")
+SETTINGS = settings(
+    max_examples=int(_EXAMPLES or 16),
+    stateful_step_count=40,
+    derandomize=not _EXAMPLES,
+    database=None,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def test_the_index_converges_whatever_happens() -> None:
+    Convergence.tally.clear()
+    run_state_machine_as_test(Convergence, settings=SETTINGS)
+    tally = Convergence.tally
+    print(dict(sorted(tally.items())))
+    assert tally["runs"] >= 80
+    assert tally["crashes"] >= 20
+    assert sum(1 for name in tally if name.startswith("crash ")) >= 8
+    assert min(tally["fresh hits"], tally["stale hits"]) >= 100
+
+
+# --- what the machine found, or is too rare for it to find in a minute ------------------------------------------------
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    made = Stage(room())
+    yield made
+    made.close()
+
+
+def exact(stage: Stage, folder: Folder) -> None:
+    """The index of this tenant is what the files there now make of it."""
+    wanted: dict[str, Wanted] = {}
+    for name in folder.names():
+        uri = folder.uri_of(name)
+        wanted |= stage.wanted(folder, uri, folder.read(uri) or b"", stage.recipe.edition)
+    with stage.reading() as reader:
+        faults = differences(reader.stored().points[folder.tenant], wanted)
+        assert not faults, "\n".join(faults)
+        assert reader.audit(folder).consistent
+
+
+def count(stage: Stage, folder: Folder) -> int:
+    """How many points the index holds of this tenant."""
+    with stage.reading() as reader:
+        return len(reader.stored().points[folder.tenant])
+
+
+def test_a_change_of_model_taken_back_leaves_nothing_of_the_old_version(stage: Stage) -> None:
+    """Work done while the new collection was built went there only.
+
+    Back at the old model, the old collection still had the old version, the old attributes and the points of a write
+    that had been cut off, and the ledger took all of it for current.
+    """
+    folder, other = stage.folders
+    for one in stage.folders:
+        for name in ("a.md", "b.md", "d.txt", "notes"):
+            one.put(name, b"# Harbour\n\nBoats lie at the pier.\n\nThe ferry leaves at noon.")
+        stage.index(one)
+    folder.put("b.md", b"# Harbour\n\nA version that is cut off while it is written.")
+    assert stage.index(folder, crash=("upsert.after", 1)) is None
+    stage.recipe = Recipe("stub-32")
+    folder.put("a.md", b"# Harbour\n\nHerons stand in the water.")
+    folder.put("b.md", b"# Harbour\n\nAnother version.")
+    folder.attributes = Attributes(("staff",))
+    # Killed when this folder's documents are in the new collection and the other's are not.
+    assert stage.index(folder, crash=("settle.after", 2)) is None
+    stage.recipe = Recipe("stub-64")
+    stage.index(folder)
+    exact(stage, folder)
+    exact(stage, other)
+
+
+def test_killed_half_way_through_a_switch_search_goes_on_with_the_right_model(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index had switched, the ledger still named the old model, and no later run ever told it."""
+    from infra.ledger import Ledger
+
+    folder = stage.folders[0]
+    folder.put("a.md", b"Boats lie at the pier.")
+    stage.index(folder)
+    stage.recipe = Recipe("stub-32")
+    put = Ledger.put
+
+    def killed(ledger: Ledger, key: str, value: object) -> None:
+        if key == "model":
+            raise Crash
+        put(ledger, key, value)
+
+    monkeypatch.setattr(Ledger, "put", killed)
+    assert stage.index(folder) is None
+    monkeypatch.undo()
+    with stage.reading() as reader:
+        assert reader.stored().active == stage.collection
+    stage.index(folder)
+    assert stage.search("boats", folder)[0]["fresh"]
+    exact(stage, folder)
+
+
+def test_attributes_that_changed_are_applied_even_if_the_run_that_heard_of_it_was_killed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The declaration was recorded first; killed before its documents were made due, nobody ever made them due."""
+    from infra.ledger.documents import Documents
+
+    folder = stage.folders[0]
+    folder.put("a.md", b"Boats lie at the pier.")
+    stage.index(folder)
+    folder.attributes = Attributes(("staff",))
+
+    def killed(*_: object, **__: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Documents, "hear_again", killed)
+        stage.index(folder)
+    stage.index(folder)
+    exact(stage, folder)
+
+
+def test_a_file_called_md_is_no_markdown_and_neither_is_its_copy(stage: Stage) -> None:
+    """A name without a dot was taken for an ending, and the copy got the parse of a Markdown file."""
+    folder = stage.folders[0]
+    folder.put("md", b"# Harbour\n\nBoats.")
+    stage.index(folder)
+    folder.put("notes", b"# Harbour\n\nBoats.")
+    stage.index(folder)
+    exact(stage, folder)
+
+
+def test_parked_documents_keep_up_with_the_settings_and_hold_up_no_change_of_model(stage: Stage) -> None:
+    """Missing and not believed to be gone: nothing was made of them in the new collection, so it never was complete."""
+    folder = stage.folders[0]
+    bodies = {name: f"# Harbour\n\nBoats lie at pier {name}.".encode() for name in ("a.md", "b.md")}
+    for name, body in bodies.items():
+        folder.put(name, body)
+    stage.index(folder)
+    for name in bodies:
+        folder.delete(name)
+    report = stage.index(folder)
+    assert report
+    assert {one["reason"] for one in report.refused} == {"removal-held"}
+    stage.recipe = Recipe("stub-32", chunk_tokens=16)
+    report = stage.index(folder)
+    assert report
+    assert report.switched
+    for name, body in bodies.items():
+        folder.put(name, body)
+    exact(stage, folder)
+
+
+def test_parked_documents_stay_parked_whatever_else_makes_them_due(stage: Stage) -> None:
+    """A worker that found one of them gone by itself used to believe it: they went ten at a time, without a person."""
+    folder, other = stage.folders
+    folder.put("a.md", b"Boats lie at the pier.")
+    folder.put("b.md", b"Herons stand in the water.")
+    other.put("a.md", b"Something else.")
+    stage.index(folder)
+    stage.index(other)
+    folder.delete("a.md")
+    folder.delete("b.md")
+    stage.index(folder)
+    stage.recipe = Recipe("stub-32")
+    stage.index(other)  # a change of model works on every document, of this source without a listing
+    assert count(stage, folder) == 2
+    stage.recipe = Recipe("stub-32", chunk_tokens=16)
+    stage.index(folder)
+    assert count(stage, folder) == 2
+    stage.index(folder, insist=True)
+    assert count(stage, folder) == 0
+
+
+def test_a_document_that_comes_back_unreadable_is_reported(stage: Stage) -> None:
+    """A refused first version of a document that had been removed stayed a tombstone: no run ever named it."""
+    folder = stage.folders[0]
+    folder.put("a.md", b"Boats lie at the pier.")
+    folder.put("b.md", b"Herons stand in the water.")
+    stage.index(folder)
+    folder.delete("a.md")
+    stage.index(folder)
+    folder.put("a.md", b"")
+    report = stage.index(folder)
+    assert report
+    assert report.exit_status == 1
+    assert report.documents["held"] == 1
+
+
+def test_a_change_of_model_waits_for_no_retry(stage: Stage) -> None:
+    """Documents of a source that was away waited for their next attempt, and the switch waited for them."""
+    folder, other = stage.folders
+    folder.put("a.md", b"Boats lie at the pier.")
+    other.put("a.md", b"Something else.")
+    stage.index(folder)
+    stage.index(other)
+    stage.recipe = Recipe("stub-64", chunk_tokens=16)
+    other.unplug()
+    stage.index(other)
+    stage.recipe = Recipe("stub-32", chunk_tokens=16)
+    report = stage.index(folder)
+    assert report
+    assert report.switched
