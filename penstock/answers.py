@@ -13,7 +13,8 @@ from infra.settings import Settings
 from penstock.compose import existing_ledger, open_index, open_model, resolve_sources
 from penstock.search import Query, search
 from penstock.workshop import Workshop, make_pipeline
-from schemas.errors import HomeBusy, UsageError
+from schemas.errors import HomeBusy, Unreachable, UsageError
+from workers.advance import collection_name
 from workers.audit import Findings, audit, repair
 from workers.parsing.sandbox import ParserProcess
 from workers.removals import Removals
@@ -32,6 +33,7 @@ def answering(shop: Workshop) -> Callable[[dict[str, Any]], dict[str, Any]]:
             case "search":
                 nonlocal embedder
                 embedder = _searching_model(shop.settings, shop.ledger, embedder)
+                embedder = _matching(shop.settings, shop.index, embedder)
                 query = Query(**question)
                 return search(query, ledger=shop.ledger, index=shop.index, embedder=embedder, now=time.time())
             case "audit":
@@ -56,6 +58,7 @@ def answer_search(settings: Settings, query: Query) -> dict[str, Any]:
     with _reading(settings, question) as opened:
         if isinstance(opened, dict):
             return opened
+        embedder = _matching(settings, opened, embedder)
         return search(query, ledger=ledger, index=opened, embedder=embedder, now=time.time())
 
 
@@ -103,7 +106,12 @@ def _audit(settings: Settings, ledger: Ledger, index: Index, *, arguments: Seque
         return Findings()
     # A parser of its own: the child dies with the thread that started it, and this may be the socket's.
     with ParserProcess(timeout_s=settings.parse_timeout) as parser:
-        return audit(make_pipeline(settings, ledger, index, parser), active, sources)
+        pipeline = make_pipeline(settings, ledger, index, parser)
+        if pipeline.collection != active:
+            # A change of model is under way: what searches use is held against the model that it was built with.
+            old = settings.model_copy(update={"model": (ledger.get("model") or {}).get("name", settings.model)})
+            pipeline = make_pipeline(old, ledger, index, parser)
+        return audit(pipeline, active, sources)
 
 
 def _searching_model(settings: Settings, ledger: Ledger, opened: Embedder) -> Embedder:
@@ -112,6 +120,18 @@ def _searching_model(settings: Settings, ledger: Ledger, opened: Embedder) -> Em
     if name == opened.info.name:
         return opened
     return open_model(settings, name, dtype=ledger.get("dtype") or settings.dtype)[1]
+
+
+def _matching(settings: Settings, index: Index, embedder: Embedder) -> Embedder:
+    """The embedder of the active collection: killed half-way through a switch, the ledger still names the old model."""
+    active = index.active()
+    if active in (None, collection_name(embedder.info)):
+        return embedder
+    configured = open_model(settings)[1]
+    if collection_name(configured.info) != active:
+        todo = "run `penstock index`, which brings a change of model to its end"
+        raise Unreachable(str(active), "it was built with another model than the one recorded", todo)
+    return configured
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from infra.ledger.database import Database
 from infra.ledger.records import Attributes, Claim, Hearing, Held, Indexed, KnownDocument, PlacedPoint, Settlement
+from infra.ledger.settling import parts, record_intents, record_outcomes, standing
 from infra.ledger.tables import documents, forgotten, history, indexed
 from schemas.fingerprint import Fingerprint
 from schemas.identity import document_id
@@ -107,7 +108,7 @@ class Documents:
 
     def hear_removed(self, ids: Sequence[str], *, at: float) -> None:
         """Make documents due that a listing no longer showed."""
-        for part in _parts(ids):
+        for part in parts(ids):
             self._hear_where(documents.c.document_id.in_(part), at=at)
 
     def hurry(self, scope: Scope | None) -> None:
@@ -120,7 +121,7 @@ class Documents:
 
     def distrust(self, ids: Sequence[str], *, at: float) -> None:
         """Make documents due with nothing taken for granted."""
-        for part in _parts(ids):
+        for part in parts(ids):
             self._hear_where(documents.c.document_id.in_(part), at=at, recover=True, identity="")
 
     def _hear_where(self, condition: sa.ColumnElement[bool], *, at: float, **also: object) -> int:
@@ -177,7 +178,7 @@ class Documents:
                 "lease_until": now + lease_s,
                 "recover": d.recover | d.claimed.is_not(None),
             }
-            for part in _parts(ids):
+            for part in parts(ids):
                 connection.execute(sa.update(documents).where(d.document_id.in_(part)).values(**change))
             held_by = self._indexed(connection, ids)
         return [_claim(row, held_by.get(row.document_id, []), collection) for row in rows]
@@ -188,51 +189,18 @@ class Documents:
         Returns:
             The documents whose claim still stands; nothing may be written for the others.
         """
-        statement = (
-            sa.update(documents)
-            .where(documents.c.document_id == sa.bindparam("d"), documents.c.generation == sa.bindparam("g"))
-            .where(documents.c.claimed.is_not(None))
-            .values(intent=sa.bindparam("i"))
-        )
-        standing = set()
         with self._database.begin() as connection:
-            for document, (generation, collection, ids) in intents.items():
-                intent = json.dumps({"collection": collection, "ids": list(ids)})
-                if connection.execute(statement, {"d": document, "g": generation, "i": intent}).rowcount:
-                    standing.add(document)
-        return standing
+            mine = standing(connection, {id_: generation for id_, (generation, _, _) in intents.items()})
+            record_intents(connection, {id_: (to, ids) for id_, (_, to, ids) in intents.items() if id_ in mine})
+        return mine
 
     def settle(self, settlements: Sequence[Settlement], *, at: float) -> set[str]:
-        """Record outcomes; those whose generation has moved on change nothing. Returns the documents settled."""
-        settled = set()
+        """Record outcomes; those whose claim no longer stands change nothing. Returns the documents settled."""
+        claims = [settlement.claim for settlement in settlements]
         with self._database.begin() as connection:
-            for settlement in settlements:
-                if self._settle(connection, settlement, at):
-                    settled.add(settlement.claim.document_id)
-        return settled
-
-    def _settle(self, connection: sa.Connection, settlement: Settlement, at: float) -> bool:
-        claim = settlement.claim
-        values: dict[str, object] = {"claimed": None, "lease_owner": None, "lease_until": None, **settlement.values}
-        if settlement.done:
-            values |= {"settled": documents.c.claimed, "settled_at": at, "intent": None, "recover": False}
-            values |= {"attempts": 0, "next_attempt_at": 0.0, "last_error": None}
-        d = documents.c
-        # A broken lease ends a claim before the next one raises the generation.
-        mine = (d.document_id == claim.document_id) & (d.generation == claim.generation) & d.claimed.is_not(None)
-        if not connection.execute(sa.update(documents).where(mine).values(**values)).rowcount:
-            return False
-        if settlement.erased or settlement.indexed:
-            stale = indexed.c.document_id == claim.document_id
-            if settlement.indexed and not settlement.erased:
-                stale &= indexed.c.collection == settlement.indexed.collection
-            connection.execute(sa.delete(indexed).where(stale))
-        if settlement.indexed:
-            connection.execute(sa.insert(indexed).values(_indexed_row(claim.document_id, settlement.indexed)))
-        if settlement.event:
-            line = {"document_id": claim.document_id, "at": at, "generation": claim.generation}
-            connection.execute(sa.insert(history).values(**line, event=settlement.event, detail=settlement.detail))
-        return True
+            mine = standing(connection, {claim.document_id: claim.generation for claim in claims})
+            record_outcomes(connection, [one for one in settlements if one.claim.document_id in mine], at=at)
+        return mine
 
     def known(self, tenant: str, uri: str) -> list[KnownDocument]:
         """Live documents of a tenant under a URI, as a listing is compared with them."""
@@ -240,7 +208,7 @@ class Documents:
         columns = (d.document_id, d.uri, d.identity, d.held_identity, d.removal_held_at.is_not(None), _DUE)
         query = sa.select(*columns, d.content_hash, d.source_id).where(_LIVE, _in_prefix(tenant, uri))
         with self._database.connect() as connection:
-            return [KnownDocument(*row) for row in connection.execute(query)]
+            return [KnownDocument._make(row) for row in connection.execute(query).all()]
 
     def hold_removals(self, ids: Sequence[str], *, at: float) -> None:
         """Park documents whose removal was not believed."""
@@ -252,7 +220,7 @@ class Documents:
 
     def _mark_removals(self, ids: Sequence[str], at: float | None) -> None:
         with self._database.begin() as connection:
-            for part in _parts(ids):
+            for part in parts(ids):
                 statement = sa.update(documents).where(documents.c.document_id.in_(part))
                 connection.execute(statement.values(removal_held_at=at))
 
@@ -267,7 +235,7 @@ class Documents:
     def erase(self, ids: Sequence[str]) -> None:
         """Delete every trace of documents but a content-free mark."""
         with self._database.begin() as connection:
-            for part in _parts(ids):
+            for part in parts(ids):
                 for table in (history, indexed, forgotten, documents):
                     connection.execute(sa.delete(table).where(table.c.document_id.in_(part)))
                 connection.execute(sa.insert(forgotten), [{"document_id": one} for one in part])
@@ -315,7 +283,7 @@ class Documents:
     @staticmethod
     def _indexed(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[Indexed]]:
         found: dict[str, list[Indexed]] = {}
-        for part in _parts(ids):
+        for part in parts(ids):
             for row in connection.execute(sa.select(indexed).where(indexed.c.document_id.in_(part))):
                 found.setdefault(row.document_id, []).append(read_indexed(row))
         return found
@@ -326,20 +294,6 @@ def read_indexed(row: sa.Row[Any]) -> Indexed:
     points = tuple(PlacedPoint(i, k, o, p, tuple(h)) for i, k, o, p, h in json.loads(row.points))
     fingerprint, attributes = Fingerprint.from_json(row.fingerprint), Attributes.from_json(row.attributes)
     return Indexed(row.collection, row.generation, row.content_hash, fingerprint, attributes, row.indexed_at, points)
-
-
-def _indexed_row(document: str, entry: Indexed) -> dict[str, Any]:
-    return {
-        "document_id": document,
-        "collection": entry.collection,
-        "generation": entry.generation,
-        "content_hash": entry.content_hash,
-        "fingerprint": entry.fingerprint.to_json(),
-        "attributes": entry.attributes.to_json(),
-        "indexed_at": entry.indexed_at,
-        "chunks": len(entry.points),
-        "points": json.dumps(entry.points, separators=(",", ":")),
-    }
 
 
 def _claim(row: sa.Row[Any], held_by: Sequence[Indexed], collection: str) -> Claim:
@@ -377,8 +331,3 @@ def _in_prefix(tenant: str, uri: str) -> sa.ColumnElement[bool]:
         return of_tenant & (documents.c.uri == uri)
     # A range rather than LIKE: the index answers it, and nothing in the URI needs escaping. "0" follows "/".
     return of_tenant & (documents.c.uri >= uri) & (documents.c.uri < uri[:-1] + "0")
-
-
-def _parts(items: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
-    """Slices that fit a statement's parameters."""
-    return (items[start : start + size] for start in range(0, len(items), size))

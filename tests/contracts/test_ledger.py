@@ -308,6 +308,26 @@ def test_open_claims_of_the_dead_are_broken_at_once(ledger):
     assert {one.uri: one.recover for one in claim(ledger, round_="2")} == {"file:///a": True, "file:///b": False}
 
 
+def test_a_worker_whose_lease_was_broken_neither_intends_nor_settles_anything(ledger):
+    # Nobody has claimed it since, so the generation alone does not tell: settling set `settled` to nothing at all.
+    hear(ledger, "a")
+    [one] = claim(ledger)
+    ledger.documents.break_leases()
+    assert ledger.documents.intend({one.document_id: (one.generation, "a", ["p1"])}) == set()
+    assert settle(ledger, indexed(one)) == set()
+    assert claim(ledger, round_="2")[0].recover
+
+
+def test_work_that_went_to_another_collection_only_makes_its_document_due_in_this_one(ledger):
+    for name in ("a", "b"):
+        index(ledger, name, collection="old")
+    index(ledger, "b", collection="new")
+    assert ledger.documents.hear_ahead("new", collection="old", at=NOW) == 1
+    [one] = claim(ledger, round_="back", collection="old")
+    assert (one.uri, one.recover) == ("file:///b", True)
+    assert ledger.documents.hear_ahead("old", collection="new", at=NOW) == 1  # what the other one never had
+
+
 # Settled
 
 

@@ -177,7 +177,7 @@ class Stage:
         """One index run over one folder, as a new process would do it; None when it crashed."""
         self._declare()
         folder.registered = folder.attributes
-        with self._parser(self.recipe.edition), _crashing(crash):
+        with self._parser(self.recipe.edition), crashing(crash):
             try:
                 with workshop(self.settings) as shop:
                     return index(shop, [folder.uri], tenant=folder.tenant, insist=insist)
@@ -274,7 +274,7 @@ def _edition(stage: Stage, parse: Any, body: bytes) -> Any:
 
 
 @contextmanager
-def _crashing(crash: tuple[str, int] | None) -> Iterator[None]:
+def crashing(crash: tuple[str, int] | None) -> Iterator[None]:
     """Crash at the nth passing of a place, if it comes to that."""
     if crash is None:
         yield

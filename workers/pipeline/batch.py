@@ -86,12 +86,14 @@ def _judged(claim: Claim, removals: Removals) -> Look:
 def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outcome]:
     drafts = [_draft(pipeline, found.shaped) for found in group if found.shaped is not None]
     drafts, unsound = _embed_and_write(pipeline, _with_keys(pipeline, drafts))
+    if unsound:
+        drafts += _last_good(pipeline, [found.claim for found in group if found.claim.document_id in unsound])
     written = {draft.shaped.claim.document_id: draft for draft in drafts}
     settlements, outcomes = [], []
     for found in group:
         claim, seen = found.claim, found.look
         if claim.document_id in unsound:
-            seen = Blocked(Refusal(Reason.BAD_VECTORS), *_identity(seen))
+            seen = _unsound(seen)
         settlement = _conclude(pipeline, claim, seen, written.get(claim.document_id))
         if settlement is None:
             continue  # its claim has moved on to another worker, who will say what became of it
@@ -206,5 +208,13 @@ def _record(pipeline: Pipeline, settlements: Sequence[Settlement], drafts: Seque
     return settled
 
 
-def _identity(found: Look) -> tuple[str, str | None]:
-    return (found.identity, found.content_hash) if isinstance(found, Content | Blocked) else ("", None)
+def _last_good(pipeline: Pipeline, claims: Sequence[Claim]) -> list[Draft]:
+    """Write the last good versions of documents whose new vectors broke a rule, where they are not whole."""
+    shaped = [carry_over(pipeline, claim, _unsound(None)) for claim in claims]
+    drafts = [_draft(pipeline, one) for one in shaped if one is not None]
+    return _embed_and_write(pipeline, _with_keys(pipeline, drafts))[0]
+
+
+def _unsound(found: Look | None) -> Blocked:
+    known = (found.identity, found.content_hash) if isinstance(found, Content | Blocked) else ("", None)
+    return Blocked(Refusal(Reason.BAD_VECTORS), *known)
