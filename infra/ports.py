@@ -6,14 +6,17 @@ Driver types never cross a port.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from schemas.documents import Fetched, SourceEntry
 
-Vectors = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+else:  # numpy takes 120 ms to import, which commands that touch no vector need not pay
+    Vectors = Any
 
 
 class SourceReader(Protocol):

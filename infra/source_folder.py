@@ -55,10 +55,11 @@ class FolderSource:
         self._check_root(root)
 
     def stat(self, uri: str) -> SourceEntry | None:
-        """What `list` gives for this URI, or None when it is gone. Unreachable for what `list` leaves out."""
+        """What `list` gives for this URI, or None when it is gone, which includes: left out by declaration."""
         path = self._path(uri)
         root = self.root_identity()
-        entry = self._look(uri, path) if self._has_folder(uri, path) else None
+        there = not self._leaves_out(path) and self._has_folder(uri, path)
+        entry = self._look(uri, path) if there else None
         if entry is None:
             self._check_root(root)
         return entry
@@ -83,9 +84,14 @@ class FolderSource:
         names = path[len(self._prefix) :].removesuffix(b"/").split(b"/")
         if b"" in names or b"\0" in path or file_uri(path) != uri:
             raise Unreachable(uri, f"is not in the source {self.uri}", "name a document of this source")
-        if any(name.startswith(b".") for name in names) or self._exclude.cover(os.fsdecode(b"/".join(names))):
-            raise Unreachable(uri, "is hidden or excluded, so it is not read", "rename it, or change `exclude`")
         return path
+
+    def _leaves_out(self, path: bytes) -> bool:
+        """Whether a name is hidden or excluded: a person took it out of the source, whatever lies there."""
+        if not self._is_folder:
+            return False
+        names = path[len(self._prefix) :].removesuffix(b"/").split(b"/")
+        return any(name.startswith(b".") for name in names) or self._exclude.cover(os.fsdecode(b"/".join(names)))
 
     def _has_folder(self, uri: str, path: bytes) -> bool:
         """Whether a listing gets to the folder `path` is in; not, where a part of the way is gone, a file or a link.

@@ -85,9 +85,9 @@ class S3Source:
                 raise Unreachable(self.uri, "the store's listing breaks off half-way", "run again")
 
     def stat(self, uri: str) -> SourceEntry | None:
-        """What `list` gives for this URI, or None when it is gone. Unreachable for what `list` leaves out."""
+        """What `list` gives for this URI, or None when it is gone, which includes: left out by declaration."""
         key = self._key(uri)
-        head = self._ask(self._client.head_object, Key=key)
+        head = None if self._leaves_out(key) else self._ask(self._client.head_object, Key=key)
         if head is None:
             self.root_identity()
             return None
@@ -102,7 +102,7 @@ class S3Source:
         key = self._key(uri)
         broken: Exception = TimeoutError()
         for _ in range(ATTEMPTS):
-            answer = self._ask(self._client.get_object, Key=key)
+            answer = None if self._leaves_out(key) else self._ask(self._client.get_object, Key=key)
             if answer is None:
                 self.root_identity()
                 return None
@@ -139,9 +139,11 @@ class S3Source:
         inside = key == self._prefix or key.startswith(self._folder)
         if bucket != self._bucket or not key or not inside or _uri(bucket, key) != uri:
             raise Unreachable(uri, f"is not in the source {self.uri}", "name a document of this source")
-        if self._exclude.cover(key[len(self._folder) :]):
-            raise Unreachable(uri, "is excluded, so it is not read", "rename it, or change `exclude`")
         return key
+
+    def _leaves_out(self, key: str) -> bool:
+        """Whether a key is excluded: a person took it out of the source, whatever lies there."""
+        return self._exclude.cover(key[len(self._folder) :])
 
     def _ask(self, method: Callable[..., Any], **parameters: str) -> Any:
         """The store's answer, or None where that is "not found"; the caller then asks whether the bucket is there."""

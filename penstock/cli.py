@@ -34,13 +34,15 @@ class _Context:
     def __init__(self, home: Path | None, *, as_json: bool, verbose: bool) -> None:
         self.home, self.json, self.verbose = home, as_json, verbose
 
-    def settings(self) -> Any:
+    def settings(self, *, logs: bool = True) -> Any:
+        """The settings, and logging set up as they say; without `logs` a command need not load what writes them."""
         from infra.settings import load_settings
 
         settings = load_settings(home=self.home)
-        from infra.log import configure_logging
+        if logs:
+            from infra.log import configure_logging
 
-        configure_logging(verbose=self.verbose, as_json=settings.log == "json")
+            configure_logging(verbose=self.verbose, as_json=settings.log == "json")
         return settings
 
     def show(self, found: dict[str, Any], view: str) -> None:
@@ -227,7 +229,7 @@ def status(context: _Context, uri: str | None, tenant: str) -> int:
     from penstock.compose import existing_ledger
     from schemas.errors import UsageError
 
-    settings = context.settings()
+    settings = context.settings(logs=False)
     ledger = existing_ledger(settings)
     if uri is None:
         context.show(reports.status(ledger, home=str(settings.folder), now=time.time()), "status")
@@ -328,13 +330,22 @@ def run(arguments: list[str]) -> int:
         click.echo("Interrupted. What is done is kept; run the same command to go on.", err=True)
         return 130
     except PenstockError as error:
-        if "--json" in arguments:
-            click.echo(json.dumps({"error": str(error)}, ensure_ascii=False))
-        from penstock.view import failure
-
-        failure(str(error))
-        return 2
+        return _failed(arguments, str(error))
+    except Exception as error:
+        if "-v" in arguments or "--verbose" in arguments:
+            raise
+        kind = type(error).__name__
+        return _failed(arguments, f"unexpected: {kind}: {error} (a bug of ours: -v shows where; running again is safe)")
     return status_ if isinstance(status_, int) else 0
+
+
+def _failed(arguments: list[str], message: str) -> int:
+    if "--json" in arguments:
+        click.echo(json.dumps({"error": message}, ensure_ascii=False))
+    from penstock.view import failure
+
+    failure(message)
+    return 2
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from rich.table import Table
 #: Refusals shown before the rest is only counted.
 SHOWN_REFUSALS = 20
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def failure(message: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from infra.ledger.database import Database
 from infra.ledger.records import Attributes, Claim, Hearing, Held, Indexed, KnownDocument, PlacedPoint, Settlement
@@ -32,7 +31,7 @@ class Documents:
     def __init__(self, database: Database, *, first_generation: int) -> None:
         self._database = database
         self._first_generation = first_generation
-        self._insert = (postgresql if database.dialect.name == "postgresql" else sqlite).insert
+        self._insert = database.insert
 
     def hear(self, hearings: Iterable[Hearing], *, at: float, recover: bool = False) -> int:
         """Raise `heard` of each document, making unknown ones known; forgotten ones are skipped.

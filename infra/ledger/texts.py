@@ -4,9 +4,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from infra.ledger.database import Database
 from infra.ledger.tables import documents, indexed, parses, vectors
@@ -21,7 +19,7 @@ class Parses:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = (postgresql if database.dialect.name == "postgresql" else sqlite).insert
+        self._insert = database.insert
 
     def get(self, tenant: str, content_hash: str, parser: str) -> ParsedDocument | None:
         """What this parser version made of this content, if it is known."""
@@ -70,10 +68,12 @@ class Vectors:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = (postgresql if database.dialect.name == "postgresql" else sqlite).insert
+        self._insert = database.insert
 
     def get(self, tenant: str, model: str, keys: Iterable[str]) -> dict[str, Array]:
         """Those of the keys that are known."""
+        import numpy as np
+
         wanted, found = list(keys), {}
         v = vectors.c
         with self._database.connect() as connection:

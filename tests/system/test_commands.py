@@ -496,10 +496,6 @@ def test_a_source_not_seen_for_longer_than_its_target_makes_its_hits_stale(folde
     assert plant.search("ferry")[0]["fresh"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a document indexed before it was excluded stays, visibly failing: its reader says neither here nor gone",
-)
 def test_what_is_excluded_is_not_indexed_and_goes_when_it_was(folder: Path, plant: Plant) -> None:
     (folder / "notes.tmp.md").write_text("# Draft\n\nNot yet.\n")
     plant.index(folder)
