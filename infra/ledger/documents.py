@@ -82,12 +82,13 @@ class Documents:
         It is diffed against the index itself: a claim cut off before may have written here, and been taken up there.
         """
         theirs, ours = indexed.alias(), indexed.alias()
-        of_ours = (ours.c.document_id == documents.c.document_id) & (ours.c.collection == collection)
-        ours_at = sa.func.coalesce(sa.select(ours.c.generation).where(of_ours).scalar_subquery(), -1)
+        caught_up = sa.exists().where(
+            ours.c.document_id == theirs.c.document_id,
+            ours.c.collection == collection,
+            ours.c.generation >= theirs.c.generation,
+        )
         later = sa.exists().where(
-            theirs.c.document_id == documents.c.document_id,
-            theirs.c.collection == other,
-            theirs.c.generation > ours_at,
+            theirs.c.document_id == documents.c.document_id, theirs.c.collection == other, ~caught_up
         )
         return self._hear_where(later, at=at, recover=True)
 

@@ -321,7 +321,8 @@ def test_a_worker_whose_lease_was_broken_neither_intends_nor_settles_anything(le
 def test_work_that_went_to_another_collection_only_makes_its_document_due_in_this_one(ledger):
     for name in ("a", "b"):
         index(ledger, name, collection="old")
-    index(ledger, "b", collection="new")
+    hear(ledger, "b")
+    settle(ledger, *(indexed(one, collection="new") for one in claim(ledger, round_="there")))
     assert ledger.documents.hear_ahead("new", collection="old", at=NOW) == 1
     [one] = claim(ledger, round_="back", collection="old")
     assert (one.uri, one.recover) == ("file:///b", True)
