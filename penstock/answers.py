@@ -101,7 +101,8 @@ def _audit(settings: Settings, ledger: Ledger, index: Index, *, arguments: Seque
         if unknown := wanted - {(source.tenant, source.uri) for source in sources}:
             uri = min(unknown)[1]
             raise UsageError(f"{uri} is not a source of tenant {tenant}", "`penstock status` lists the sources")
-    active = index.active()
+    # Where the index was lost, the ledger still says what should be there, and all of it is missing.
+    active = index.active() or (ledger.get("model") or {}).get("collection")
     if active is None or not sources:
         return Findings()
     # A parser of its own: the child dies with the thread that started it, and this may be the socket's.

@@ -49,14 +49,12 @@ def workshop(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Workshop]:
     home.create()
     with ExitStack() as stack:
         stack.enter_context(home.locked(wait_s=wait_s))
-        born = not home.exists
-        ledger = open_ledger(ledger_url(settings), now=time.time())
-        stack.callback(ledger.close)
         index = open_index(settings)
         stack.callback(index.close)
-        if born and index.collections():
-            # The ledger was lost or restored from nothing: the index may hold points it knows nothing of.
-            ledger.put("recover_unknown", True)
+        # A ledger made anew beside an index that is there: it was lost, and knows nothing of the points.
+        lost = bool(index.collections())
+        ledger = open_ledger(ledger_url(settings), now=time.time(), recover_unknown=lost)
+        stack.callback(ledger.close)
         ledger.documents.break_leases()
         parser = stack.enter_context(ParserProcess(timeout_s=settings.parse_timeout))
         pipeline = make_pipeline(settings, ledger, index, parser)

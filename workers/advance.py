@@ -34,6 +34,10 @@ def advance(ledger: Ledger, index: Index, fingerprint: PipelineFingerprint, mode
         The collection to write to. It is the active one unless the model changed; then both stay until `finish`.
     """
     target = collection_name(model)
+    for lost in ledger.views.collections() - set(index.collections()):
+        # The index was lost, or restored from before it had this: what the ledger says of it is not so.
+        ledger.documents.hear_indexed(lost, at=now)
+        ledger.documents.forget_collection(lost)
     index.create(target, model.dimension)
     if index.active() is None:
         _activate(ledger, index, target, model.name)

@@ -199,7 +199,8 @@ def _turned(point: StoredPoint, vector: Any) -> bool:
 def _points(pipeline: Pipeline, collection: str, scope: Sequence[tuple[str, str]]) -> dict[str, list[StoredPoint]]:
     """Every point of the scope in the index, by document."""
     found: dict[str, list[StoredPoint]] = {}
-    for tenant in sorted({tenant for tenant, _ in scope}):
+    tenants = {tenant for tenant, _ in scope} if collection in pipeline.index.collections() else set()
+    for tenant in sorted(tenants):
         prefixes = [uri for of, uri in scope if of == tenant]
         for point in pipeline.index.scroll(collection, tenant, with_vectors=True):
             if any(_under(point.payload["uri"], prefix) for prefix in prefixes):

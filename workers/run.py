@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from infra.ledger.documents import Scope
-from infra.ledger.records import KnownDocument
+from infra.ledger.records import Hearing, KnownDocument
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
 from workers.advance import finish, migrating
@@ -83,6 +83,8 @@ def run(
         guard = Guard(0, insist=insist)
         removals.guards[source.id] = guard
         try:
+            if recover_unknown and source.verified_at is None:
+                _adopt(pipeline, source, began)
             listing = reconcile(
                 pipeline.ledger,
                 source,
@@ -136,6 +138,15 @@ def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None) -> lis
         for outcome in work(pipeline, claims, removals):
             outcomes.append(outcome)
             _log.info("document.settled", uri=outcome.claim.uri, outcome=outcome.verdict)
+
+
+def _adopt(pipeline: Pipeline, source: KnownSource, now: float) -> None:
+    """Make known what the index holds of a source whose ledger was lost: deleted meanwhile, nobody else would ask."""
+    active = pipeline.index.active()
+    points = pipeline.index.scroll(active, source.tenant) if active else ()
+    uris = {str(point.payload["uri"]) for point in points if source.owns(str(point.payload["uri"]))}
+    hearings = [Hearing(source.tenant, uri, source.id) for uri in sorted(uris)]
+    pipeline.ledger.documents.hear(hearings, at=now, recover=True)
 
 
 def unlisted_guard(pipeline: Pipeline, source_id: int) -> Guard:

@@ -92,6 +92,11 @@ class Documents:
         )
         return self._hear_where(later, at=at, recover=True)
 
+    def hear_indexed(self, collection: str, *, at: float) -> int:
+        """Make due every document that is recorded to be in a collection, to be diffed against the index itself."""
+        there = sa.exists().where(indexed.c.document_id == documents.c.document_id, indexed.c.collection == collection)
+        return self._hear_where(there, at=at, recover=True)
+
     def hear_refused(self, digest: str, *, at: float) -> int:
         """Make due every held document that was refused under another pipeline than this one."""
         elsewhere = documents.c.held_fingerprint.is_distinct_from(digest)

@@ -53,12 +53,13 @@ class Ledger:
         self._database.dispose()
 
 
-def open_ledger(url: str, *, now: float, keep_open: bool = True) -> Ledger:
+def open_ledger(url: str, *, now: float, keep_open: bool = True, recover_unknown: bool = False) -> Ledger:
     """Open the ledger, creating it where there is none.
 
     Args:
         url: SQLAlchemy URL.
         now: seconds since the epoch; a new ledger's birth.
+        recover_unknown: recorded at a new ledger's birth: the index may hold points of documents it never heard of.
         keep_open: keep connections between uses. A reader that does not leaves no file behind beside the ledger.
 
     Raises:
@@ -70,16 +71,16 @@ def open_ledger(url: str, *, now: float, keep_open: bool = True) -> Ledger:
         known = _read_meta(connection)
     if known is None:
         with database.begin() as connection:
-            known = _read_meta(connection) or _make(connection, now)
+            known = _read_meta(connection) or _make(connection, now, recover_unknown=recover_unknown)
     if known["format"] > tables.FORMAT:
         database.dispose()
         raise HomeTooNew(str(Path(database.url.database or "").parent), known["format"], tables.FORMAT)
     return Ledger(database, birth_ms=known["birth_ms"])
 
 
-def _make(connection: sa.Connection, now: float) -> Mapping[str, Any]:
+def _make(connection: sa.Connection, now: float, *, recover_unknown: bool) -> Mapping[str, Any]:
     tables.metadata.create_all(connection)
-    birth = {"format": tables.FORMAT, "birth_ms": int(now * 1000)}
+    birth = {"format": tables.FORMAT, "birth_ms": int(now * 1000), "recover_unknown": recover_unknown}
     rows = [{"key": key, "value": json.dumps(value)} for key, value in birth.items()]
     connection.execute(sa.insert(tables.meta), rows)
     return birth

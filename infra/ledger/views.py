@@ -128,6 +128,11 @@ class Views:
         with self._database.connect() as connection:
             return [dict(row) for row in connection.execute(query.order_by(h.id.desc()).limit(limit)).mappings()]
 
+    def collections(self) -> set[str]:
+        """Every collection that is recorded to hold a document."""
+        with self._database.connect() as connection:
+            return set(connection.scalars(sa.select(indexed.c.collection).distinct()))
+
     def behind(self, old: str, new: str) -> int:
         """How many live documents a collection holds that another one does not hold yet."""
         there = sa.select(indexed.c.document_id).where(indexed.c.collection == new)

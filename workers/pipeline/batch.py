@@ -78,7 +78,7 @@ def _judged(claim: Claim, removals: Removals) -> Look:
     """Whether a document that is not found is gone (promise P7)."""
     if removals.awaits(claim):
         return Missing(judged=False)
-    if claim.last_hash is not None and not removals.believes(claim):
+    if (claim.last_hash is not None or claim.recover) and not removals.believes(claim):
         return Missing(judged=True)
     return Gone()
 
