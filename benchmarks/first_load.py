@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks._handbook import write
 from benchmarks._verdict import ratio, rows, verdict
+from infra.log import configure_logging
 from infra.settings import Settings
 from penstock.compose import open_model
 from penstock.indexing import index
@@ -54,6 +55,7 @@ def main():
     parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--characters", type=int, default=4000)
     asked = parser.parse_args()
+    configure_logging(verbose=False, as_json=True)
     _, embedder = open_model(Settings())
     model = embedder._load().result()
     model.encode(["warm"] * 64)
