@@ -67,7 +67,9 @@ class Home:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self._format.exists():
-                self._format.write_text(f"{FORMAT}\n")
+                fresh = self._format.with_suffix(".tmp")
+                fresh.write_text(f"{FORMAT}\n")
+                fresh.replace(self._format)
         except OSError as error:
             todo = "choose a place that can be written with --home"
             raise Unreachable(str(self.folder), f"the home cannot be made: {error.strerror}", todo) from None

@@ -1,5 +1,6 @@
 """Settings: read once at the edge into one frozen object. `penstock doctor` prints them, secrets masked."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,6 +43,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The home as an absolute path."""
         return self.home.absolute()
+
+
+def without_passwords(text: str) -> str:
+    """A text with the credentials in its URLs masked."""
+    return re.sub(r"://[^/@\s]*@", "://***@", text)
 
 
 def load_settings(**overrides: object) -> Settings:

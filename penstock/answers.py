@@ -78,6 +78,9 @@ def answer_audit(settings: Settings, arguments: Sequence[str], tenant: str) -> d
 
 def audit_and_repair(shop: Workshop, arguments: Sequence[str], tenant: str) -> dict[str, Any]:
     """Audit, mend what differs, and audit again: the findings are those after the repair."""
+    recorded = shop.ledger.get("fingerprint")
+    if recorded not in (None, shop.pipeline.fingerprint.to_json()):
+        raise UsageError("code or settings changed since the last run", "run `penstock index` on the sources first")
     first = _audit(shop.settings, shop.ledger, shop.index, arguments=arguments, tenant=tenant)
     pipeline = shop.pipeline
     repaired = list(repair(pipeline, _active(shop), first, now=pipeline.now()))
@@ -112,7 +115,7 @@ def _audit(settings: Settings, ledger: Ledger, index: Index, *, arguments: Seque
             # A change of model is under way: what searches use is held against the model that it was built with.
             old = settings.model_copy(update={"model": (ledger.get("model") or {}).get("name", settings.model)})
             pipeline = make_pipeline(old, ledger, index, parser)
-        return audit(pipeline, active, sources)
+        return audit(pipeline, active, sources, whole=not arguments)
 
 
 def _searching_model(settings: Settings, ledger: Ledger, opened: Embedder) -> Embedder:

@@ -194,10 +194,12 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
             view.index_report(report.to_json())
             view.refusals(news(report))
             view.out.print("Watching; Ctrl-C stops.")
-        follow(shop, register(shop, sources, tenant)[0], stop=stop, on_round=say)
+        found, _ = register(shop, sources, tenant)
+        if found:
+            follow(shop, found, stop=stop, on_round=say)
         if context.json:
             context.show(report.to_json(), "index_report")
-    return 0
+        return 0 if found else 2
 
 
 @cli.command()
@@ -340,6 +342,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _failed(arguments: list[str], message: str) -> int:
+    from infra.settings import without_passwords
+
+    message = without_passwords(message)
     if "--json" in arguments:
         click.echo(json.dumps({"error": message}, ensure_ascii=False))
     from penstock.view import failure

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from infra.home import Home
-from infra.settings import Settings
+from infra.settings import Settings, without_passwords
 from penstock.compose import existing_ledger, open_index, open_model, open_reader
 from penstock.indexing import advance_to_current
 from penstock.workshop import fingerprint
@@ -23,7 +23,7 @@ MIN_FREE_BYTES = 500_000_000
 def doctor(settings: Settings) -> dict[str, Any]:
     """Check every part: {"checks": [{"part", "state", "detail"}], "settings": {...}, "healthy"}."""
     checks = [
-        {"part": part, "state": state, "detail": detail}
+        {"part": part, "state": state, "detail": without_passwords(detail)}
         for check in (_home, _model, _ledger, _index, _fingerprint, _sources, _parsers)
         for part, state, detail in _contained(check, settings)
     ]
@@ -39,7 +39,8 @@ def masked(settings: Settings) -> dict[str, Any]:
     shown = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        shown[f"PENSTOCK_{name.upper()}"] = "**********" if isinstance(value, SecretStr) else value and str(value)
+        plain = value and without_passwords(str(value))
+        shown[f"PENSTOCK_{name.upper()}"] = "**********" if isinstance(value, SecretStr) else plain
     return shown
 
 

@@ -7,7 +7,7 @@ from infra.ledger import Ledger
 from infra.ledger.views import View
 from infra.ports import Embedder, Hit, Index
 from infra.sparse import query_vector
-from schemas.errors import UsageError
+from schemas.errors import Unreachable, UsageError
 from schemas.payload import rfc3339
 
 #: Hits asked of the index for each one wanted: some are dropped because their version has been replaced.
@@ -35,6 +35,8 @@ def search(query: Query, *, ledger: Ledger, index: Index, embedder: Embedder, no
     if not query.text.strip():
         raise UsageError("the query is empty", "give some words to search for")
     active = index.active()
+    if active is None and ledger.get("model"):
+        raise Unreachable("the index", "it is gone, and the ledger says it was there", "run `penstock index` again")
     hits: list[dict[str, Any]] = []
     if active is not None:
         found = index.query(
@@ -52,11 +54,8 @@ def search(query: Query, *, ledger: Ledger, index: Index, embedder: Embedder, no
 
 
 def _current(hit: Hit, view: View | None) -> bool:
-    """Whether a hit is of a version that has not been replaced, of a document that is not gone.
-
-    While a new model's collection is built, a newer version may be in that one and not yet in the one searched.
-    """
-    if view is None or view.standing.gone or view.indexed is None or view.indexed.content_hash != view.last_hash:
+    """Whether a hit is of the latest version this collection has, of a document that is not gone."""
+    if view is None or view.standing.gone or view.indexed is None:
         return False
     return int(hit.payload["generation"]) >= view.indexed.generation
 
@@ -76,5 +75,6 @@ def _describe(hit: Hit, view: View, now: float) -> dict[str, Any]:
         "source_modified_at": payload["source_modified_at"],
         "indexed_at": meta["indexed_at"],
         "verified_at": None if verified_at is None else rfc3339(verified_at),
-        "fresh": view.standing.fresh(now),
+        # While a new model's collection is built, a newer version may be in that one and not yet in the one searched.
+        "fresh": view.standing.fresh(now) and payload["content_hash"] == view.last_hash,
     }

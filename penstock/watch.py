@@ -43,22 +43,26 @@ def follow(
             _start(source, events, stop)
     scope = [(source.tenant, source.uri) for source in sources]
     listed = {source.id: time.monotonic() for source in sources}
+    overdue: set[int] = set()
     while not stop.is_set():
         batch = _gather(events, stop)
         now = time.monotonic()
-        overdue = {source.id for source in sources if now - listed[source.id] >= source.cadence}
+        overdue |= {source.id for source in sources if now - listed[source.id] >= source.cadence}
         overdue |= hear(shop.ledger, batch, list(shop.pipeline.sources.values()), now=shop.pipeline.now())
         waiting = shop.ledger.documents.due(now=shop.pipeline.now(), scope=scope)
         if not overdue and not waiting:
             continue
         round_ = [source for source in shop.known_sources() if source.id in overdue & listed.keys()]
-        listed |= dict.fromkeys((source.id for source in round_), now)
         try:
             report = _round(shop, round_, scope, insist=insist)
         except Unreachable as error:
             _log.warning("round.failed", error=str(error))
+            # The claims it leaves are this process's own: the next round takes them up in recovery.
+            shop.ledger.documents.break_leases()
             stop.wait(5)
             continue
+        listed |= dict.fromkeys((source.id for source in round_), now)
+        overdue.clear()
         on_round(report)
 
 

@@ -37,8 +37,12 @@ class Workshop:
         return found
 
 
+#: A search holds the lock for a moment: a writer that meets one waits this long before it is refused.
+READER_S = 2.0
+
+
 @contextmanager
-def workshop(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Workshop]:
+def workshop(settings: Settings, *, wait_s: float = READER_S) -> Iterator[Workshop]:
     """Open the home for writing: lock it, open its parts, break the claims of the dead.
 
     Raises:

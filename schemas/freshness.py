@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Seconds that clocks of one installation may differ by.
+CLOCK_SLACK_S = 60
+
 
 class State(StrEnum):
     """Where a document stands, the most pressing first."""
@@ -39,7 +42,9 @@ class Standing:
             return State.HELD
         if self.due:
             return State.DUE
-        if self.verified_at is None or now - self.verified_at > self.target_s:
+        # Verified in the future: the clock was wrong then or is now, and nothing can be said.
+        age = None if self.verified_at is None else now - self.verified_at
+        if age is None or age > self.target_s or age < -CLOCK_SLACK_S:
             return State.UNVERIFIED
         return State.FRESH
 

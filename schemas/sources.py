@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -42,10 +42,6 @@ class Source(BaseModel):
     def owns(self, uri: str) -> bool:
         """Whether this URI lies in the source."""
         return uri == self.uri or (self.uri.endswith("/") and uri.startswith(self.uri))
-
-    def describe(self) -> dict[str, Any]:
-        """The source as plain JSON."""
-        return self.model_dump(mode="json")
 
 
 S = TypeVar("S", bound=Source)

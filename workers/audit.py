@@ -56,8 +56,8 @@ class Findings:
         return {"consistent": self.consistent, "documents": self.documents, "chunks": self.chunks, **lists}
 
 
-def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource]) -> Findings:
-    """Audit sources against a collection.
+def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource], *, whole: bool = False) -> Findings:
+    """Audit sources against a collection; `whole`: points that no source owns are looked for, too.
 
     Raises:
         Unreachable: a source or the index does not answer; nothing is concluded then.
@@ -65,7 +65,7 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource]) -
     findings = Findings()
     scope = [(source.tenant, source.uri) for source in sources]
     views = pipeline.ledger.views.documents(collection, scope=scope)
-    points = _points(pipeline, collection, scope)
+    points = _points(pipeline, collection, scope, whole=whole)
     audited: set[str] = set()
     for source in sources:
         reader = pipeline.reader(source)
@@ -73,10 +73,10 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource]) -
             id_ = document_id(source.tenant, entry.uri)
             if entry.uri.endswith("/") or id_ in audited or pipeline.ledger.documents.is_forgotten(id_):
                 continue  # a source may lie within another one
+            if not _owned(pipeline, source, entry.uri):
+                continue  # another tenant's since: what is left of it here is an orphan
             audited.add(id_)
             view = views.pop(id_, None)
-            if view is None and not _owned(pipeline, source, entry.uri):
-                continue
             _audit_one(pipeline, findings, source, entry, view, points.pop(id_, []))
     for id_, view in views.items():  # known, and not in the source any more
         there = points.pop(id_, [])
@@ -196,14 +196,16 @@ def _turned(point: StoredPoint, vector: Any) -> bool:
     return vector is not None and float(np.dot(point.dense / norm, vector / np.linalg.norm(vector))) < SAME_VECTOR
 
 
-def _points(pipeline: Pipeline, collection: str, scope: Sequence[tuple[str, str]]) -> dict[str, list[StoredPoint]]:
+def _points(
+    pipeline: Pipeline, collection: str, scope: Sequence[tuple[str, str]], *, whole: bool
+) -> dict[str, list[StoredPoint]]:
     """Every point of the scope in the index, by document."""
     found: dict[str, list[StoredPoint]] = {}
     tenants = {tenant for tenant, _ in scope} if collection in pipeline.index.collections() else set()
     for tenant in sorted(tenants):
         prefixes = [uri for of, uri in scope if of == tenant]
         for point in pipeline.index.scroll(collection, tenant, with_vectors=True):
-            if any(_under(point.payload["uri"], prefix) for prefix in prefixes):
+            if whole or any(_under(point.payload["uri"], prefix) for prefix in prefixes):
                 found.setdefault(point.payload["document_id"], []).append(point)
     return found
 

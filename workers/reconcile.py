@@ -3,7 +3,7 @@
 A quiet source costs one stat or listing page an object and one query; nothing is read, nothing is written but the time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from infra.ledger import Ledger
@@ -21,6 +21,7 @@ class Reconciled:
     """What a listing showed.
 
     seen: objects listed. heard: how many are due because of it. vanished: documents known and not listed.
+    disowned: documents that belong to another tenant's source since.
     live: documents known before. unlisted: parts of the source that could not be listed, and why.
     root: the root's identity now; root_changed: another one than last seen.
     """
@@ -33,6 +34,7 @@ class Reconciled:
     heard: int = 0
     live: int = 0
     vanished: list[KnownDocument] = field(default_factory=list)
+    disowned: list[str] = field(default_factory=list)
     unlisted: list[tuple[str, Refusal]] = field(default_factory=list)
 
     @property
@@ -48,6 +50,7 @@ def reconcile(
     *,
     others: Iterable[KnownSource],
     now: float,
+    listed: Collection[int] = (),
     recover_unknown: bool = False,
 ) -> Reconciled:
     """List a source and make due what differs from the ledger.
@@ -58,6 +61,7 @@ def reconcile(
         reader: reads it.
         others: all declared sources; what lies under a longer prefix of another tenant belongs to that one.
         now: seconds since the epoch.
+        listed: ids of the sources that are listed in this run; what lies in a nested one is counted there.
         recover_unknown: the index may hold points of documents the ledger has never seen.
 
     Raises:
@@ -77,14 +81,16 @@ def reconcile(
             continue
         owner = _owner(entry.uri, source, nested) if nested else source
         if owner is None:
+            if (document := known.pop(entry.uri, None)) is not None:
+                result.disowned.append(document.document_id)
             continue
         document = known.pop(entry.uri, None)
         if document is None and forgotten and document_id(source.tenant, entry.uri) in forgotten:
             continue
-        result.seen += 1
+        result.seen += owner.id == source.id or owner.id not in listed
         if document is not None and document.removal_held:
             back.append(document.document_id)
-        if document is None or _differs(document, entry) or document.removal_held:
+        if document is None or _differs(document, entry) or document.removal_held or document.source_id != owner.id:
             hearings.append(Hearing(source.tenant, entry.uri, owner.id))
     if back:
         ledger.documents.lift_removals(back)
@@ -98,7 +104,9 @@ def _differs(document: KnownDocument, entry: SourceEntry) -> bool:
     """Whether cheap identity alone leaves a doubt; a document already due needs no second hearing."""
     if document.due:
         return False
-    return entry.identity == "" or entry.identity not in (document.identity, document.held_identity)
+    # A held document agrees by the version that is held: back at the last good one, it is to be released.
+    agreed = document.identity if document.held_identity is None else document.held_identity
+    return entry.identity == "" or entry.identity != agreed
 
 
 def _owner(uri: str, source: KnownSource, nested: list[KnownSource]) -> KnownSource | None:

@@ -82,9 +82,10 @@ class Removals:
     def believes(self, claim: Claim) -> bool:
         """Believe the removal of a claimed document."""
         # The listing of a source judges what lies in sources within it, too.
-        for guard in self.guards.values():
+        for guard in list(self.guards.values()):
             if claim.document_id in guard.believed:
-                return True
+                # Its own source must be the one last seen, whichever source's listing missed it.
+                return guard.insist or self._guard(claim) is guard or self._guard(claim).root_trusted
             if claim.document_id in guard.doubted:
                 return False
         return self._guard(claim).believes(claim.document_id)

@@ -91,6 +91,7 @@ def run(
                 pipeline.reader(source),
                 others=pipeline.sources.values(),
                 now=began,
+                listed={one.id for one in sources},
                 recover_unknown=recover_unknown,
             )
         except Unreachable as error:
@@ -101,6 +102,9 @@ def run(
         if window_s:
             guard.removed = pipeline.ledger.views.removed_since(source.id, began - window_s)
             guard.live += guard.removed
+        # What another tenant owns since goes without a doubt: somebody declared it so.
+        guard.believed |= set(listing.disowned)
+        pipeline.ledger.documents.hear_removed(listing.disowned, at=began)
         if listing.complete:
             guard.awaiting = {document.document_id for document in listing.vanished}
         elif not insist:

@@ -1,4 +1,4 @@
-"""What status, search and audit read of the ledger. Nothing here writes."""
+"""Questions about all documents: what people are shown, and what runs decide by. Nothing here writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from infra.ledger.database import Database
 from infra.ledger.documents import Scope, in_scope, read_indexed
 from infra.ledger.records import Indexed
-from infra.ledger.tables import documents, history, indexed, parses, sources
+from infra.ledger.tables import documents, history, indexed, sources
 from schemas.errors import TODO, Reason
 from schemas.freshness import Standing, latest
 from schemas.sources import Source
@@ -148,29 +148,6 @@ class Views:
         where = (documents.c.source_id == source_id) & (documents.c.gone_at >= moment)
         with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
-
-    def twins(self, tenant: str, hashes: Sequence[str]) -> dict[str, list[str]]:
-        """Live documents of a tenant by content hash, for those hashes: hash -> URIs."""
-        found: dict[str, list[str]] = {}
-        d = documents.c
-        with self._database.connect() as connection:
-            for start in range(0, len(hashes), 500):
-                part = hashes[start : start + 500]
-                query = sa.select(d.content_hash, d.uri).where(_LIVE, d.tenant == tenant, d.content_hash.in_(part))
-                for hash_, uri in connection.execute(query):
-                    found.setdefault(hash_, []).append(uri)
-        return found
-
-    def tenants(self) -> list[str]:
-        """Every tenant the ledger knows."""
-        query = sa.union(sa.select(documents.c.tenant), sa.select(sources.c.tenant))
-        with self._database.connect() as connection:
-            return sorted(connection.scalars(query))
-
-    def stored_parses(self) -> int:
-        """How many parsed documents are kept."""
-        with self._database.connect() as connection:
-            return connection.scalar(sa.select(sa.func.count()).select_from(parses)) or 0
 
 
 def _conditions(ids: Sequence[str] | None, scope: Scope | None) -> list[sa.ColumnElement[bool]]:

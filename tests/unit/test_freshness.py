@@ -1,6 +1,6 @@
 """Fresh: not due, not held, and verified within the source's target."""
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.freshness import Standing, State, latest
@@ -41,6 +41,7 @@ def test_the_most_pressing_state_is_the_one_that_is_told():
 )
 def test_time_alone_never_makes_a_document_fresh(standing, now, later):
     now, later = sorted((now, later))
+    assume(standing.verified_at is None or standing.verified_at <= now)  # the future has a test of its own
     assert standing.fresh(now) or not standing.fresh(later)
     if standing.fresh(now):
         assert not any((standing.gone, standing.removal_held, standing.held, standing.due))
@@ -51,3 +52,10 @@ def test_the_latest_of_some_times_is_none_only_where_there_is_none():
     assert latest(None, 3, 5, None) == 5
     assert latest(0.0, None) == 0.0
     assert latest(None, None) is None
+
+
+def test_a_document_verified_in_the_future_is_not_fresh():
+    """A clock that was once a year ahead vouched for everything for a year."""
+    standing = Standing(gone=False, removal_held=False, held=False, due=False, verified_at=1_000_000.0, target_s=3600)
+    assert standing.state(1_000_000.0 - 30) is State.FRESH
+    assert standing.state(1_000_000.0 - 3600) is State.UNVERIFIED

@@ -102,14 +102,15 @@ def test_what_a_listing_did_not_show_waits_until_it_is_judged_together():
             self.document_id, self.source_id = document_id, source_id
 
     guard = Guard(5, awaiting={"0"})
-    removals = Removals(lambda source_id: Guard(0, root_trusted=False), {1: guard})
+    removals = Removals(lambda source_id: Guard(0, root_trusted=source_id == 2), {1: guard})
     assert [removals.awaits(Of(name)) for name in "01"] == [True, False]
     judged(guard, documents(1), listed=4)
     assert not removals.awaits(Of("0"))
     assert removals.believes(Of("0"))
-    # A source within the listed one trusts the listing's judgement; any other is asked itself.
+    # A source within the listed one trusts the listing's judgement, if its root is the one last seen.
     assert removals.believes(Of("0", source_id=2))
-    assert not removals.believes(Of("1", source_id=2))
+    assert not removals.believes(Of("0", source_id=3))
+    assert not removals.believes(Of("1", source_id=3))
 
 
 @given(

@@ -63,4 +63,4 @@ def test_a_duration_that_is_none_is_refused(written):
 def test_a_declared_source_comes_back_from_its_json():
     source = Source(uri="s3://b/", tenant="t", freshness="1h", exclude=("*.tmp",), acl=("ann",), metadata={"x": "y"})
     assert Source.model_validate_json(source.model_dump_json()) == source
-    assert Source.model_validate(source.describe()) == source
+    assert Source.model_validate(source.model_dump(mode="json")) == source

@@ -101,7 +101,7 @@ def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outco
         outcomes.append(
             Outcome(claim, outcome.verdict(claim, seen), seen.content_hash if isinstance(seen, Content) else None)
         )
-    settled = _record(pipeline, settlements, drafts)
+    settled = _record(pipeline, settlements)
     reach("settle.after")
     for one in outcomes:
         pipeline.progress(one.claim.uri)
@@ -194,7 +194,7 @@ def _erase(pipeline: Pipeline, claim: Claim) -> None:
             pipeline.tally.counts["deleted"] += len(there)
 
 
-def _record(pipeline: Pipeline, settlements: Sequence[Settlement], drafts: Sequence[Draft]) -> set[str]:
+def _record(pipeline: Pipeline, settlements: Sequence[Settlement]) -> set[str]:
     with pipeline.tally.stage("ledger"):
         settled = pipeline.ledger.documents.settle(settlements, at=pipeline.now())
         outdated: dict[str, set[str]] = defaultdict(set)
@@ -203,8 +203,6 @@ def _record(pipeline: Pipeline, settlements: Sequence[Settlement], drafts: Seque
                 outdated[settlement.claim.tenant].add(settlement.claim.last_hash)
         for tenant, hashes in outdated.items():
             pipeline.ledger.parses.collect(tenant, hashes)
-    kept = sum(len(draft.changes.keep) for draft in drafts)
-    pipeline.tally.counts["kept"] += kept
     return settled
 
 

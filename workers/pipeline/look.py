@@ -16,6 +16,8 @@ def parse_key(parser: str, uri: str) -> str:
 
 def look(pipeline: Pipeline, claim: Claim) -> Look:
     """Look at one document's source: stat, and only where that leaves a doubt, read and hash."""
+    if not pipeline.owns(claim):
+        return Gone()
     reader = pipeline.reader(pipeline.sources[claim.source_id])
     try:
         entry = reader.stat(claim.uri)

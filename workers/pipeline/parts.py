@@ -13,6 +13,7 @@ from infra.ports import Embedder, Index, SourceReader, Tokenizer
 from schemas.documents import Chunk, ParsedDocument
 from schemas.errors import Refusal
 from schemas.fingerprint import Fingerprint, PipelineFingerprint
+from schemas.sources import owners
 from workers.parsing.registry import Parser
 
 
@@ -75,6 +76,10 @@ class Pipeline:
         if source.id not in self.readers:
             self.readers[source.id] = self.open_reader(source)
         return self.readers[source.id]
+
+    def owns(self, claim: Claim) -> bool:
+        """Whether the document still belongs to its tenant: the longest matching prefix owns it."""
+        return any(owner.tenant == claim.tenant for owner in owners(claim.uri, self.sources.values()))
 
     def attributes(self, claim: Claim) -> Attributes:
         """What events said of the document, and what its source declares where they said nothing."""
