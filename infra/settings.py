@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import UsageError
-from schemas.sources import Source
+from schemas.sources import Duration, Source
 
 _Optional = BeforeValidator(lambda value: value or None)
 
@@ -33,6 +33,27 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(None, description="Its key")
     database_url: Annotated[str | None, _Optional] = Field(None, description="SQLAlchemy URL of the ledger")
     s3_endpoint_url: Annotated[str | None, _Optional] = Field(None, description="Any S3-compatible store")
+    kafka_bootstrap_servers: Annotated[str | None, _Optional] = Field(
+        None, description="Kafka, host:port separated by commas; events go through it instead of within the process"
+    )
+    kafka_s3_topic: str = Field("penstock.s3.v1", description="Topic to which a bucket publishes its own notifications")
+    celery_broker_url: Annotated[str | None, _Optional] = Field(None, description="Redis that carries wake-ups")
+    sqs_queue_url: Annotated[str | None, _Optional] = Field(None, description="AWS queue with bucket notifications")
+    sqs_endpoint_url: Annotated[str | None, _Optional] = Field(None, description="Any SQS-compatible service")
+    push_store: Annotated[str | None, _Optional] = Field(
+        None, description="s3://bucket/prefix/ for pushed content; else the folder `push` in the home"
+    )
+    webhook_secrets: dict[str, list[SecretStr]] = Field(
+        {}, description='JSON: keys that sign webhooks, by tenant: {"default": ["whsec_..."]}'
+    )
+    http_host: str = Field("127.0.0.1", description="Where `penstock serve` listens")
+    http_port: int = Field(8080, ge=0, le=65535, description="Its port")
+    metrics_port: int | None = Field(None, ge=0, le=65535, description="Port of each process's Prometheus metrics")
+    lease: float = Field(60.0, gt=0, description="Seconds a worker's claim lasts unless renewed; it renews while alive")
+    high_water: int = Field(10_000, gt=0, description="Due documents at which intake pauses Kafka")
+    low_water: int = Field(5_000, ge=0, description="Due documents at which it goes on")
+    concurrency: int = Field(1, gt=0, description="Processes of one `penstock worker`, each with a model of its own")
+    audit_cadence: Duration = Field(86_400, description="How often beat has a sample of each source audited")
     log: Literal["text", "json"] = Field("text", description="How log lines are written to stderr")
     max_document_bytes: int = Field(100_000_000, gt=0, description="Larger documents are refused unread")
     parse_timeout: float = Field(30.0, gt=0, description="Seconds one document may take to parse")

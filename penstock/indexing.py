@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infra.ledger.documents import Scope
+from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from infra.source_names import source_uri
-from penstock.compose import open_reader, resolve_sources
+from penstock.compose import open_push_store, open_reader, resolve_sources
 from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
@@ -40,6 +40,8 @@ def register(shop: Workshop, arguments: Sequence[str], tenant: str) -> tuple[lis
 
 
 def _first_look(shop: Workshop, source: Source) -> None:
+    if source.uri.startswith("push://"):
+        open_push_store(shop.settings).prepare(source.tenant, source.uri)
     reader = open_reader(shop.settings, source)
     reader.root_identity()
     if source.uri.endswith("/") or reader.stat(source.uri) is not None:

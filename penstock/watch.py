@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from infra.ledger.documents import Scope
+from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from penstock.workshop import Workshop
 from producers.folder_watch import watch_folder

@@ -4,6 +4,7 @@ PenstockError
 ├── UsageError      the command or a setting is wrong: say so, exit 2
 │   ├── HomeBusy    another process writes to this home
 │   └── HomeTooNew  a newer penstock wrote this home
+├── OtherFingerprint  another version or other settings are in force: claim nothing, wait
 ├── Unreachable     a part or a source does not answer: nothing is deleted, try again later, exit 2
 └── Refusal         this version of one document cannot be indexed: it is held, its neighbours go on, exit 1
 
@@ -88,6 +89,16 @@ class HomeTooNew(UsageError):
         super().__init__(
             f"the home {home} has format {found}, this penstock knows up to {known}",
             "upgrade penstock, or choose another home with --home",
+        )
+
+
+class OtherFingerprint(PenstockError):
+    """This process would index otherwise than the ledger's current pipeline does: it must not claim anything."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the index is kept by another version or other settings than this process has "
+            "(run `penstock doctor --fix` with the version and settings that shall hold from now on)"
         )
 
 

@@ -95,7 +95,7 @@ def reconcile(
     if back:
         ledger.documents.lift_removals(back)
     if hearings:
-        result.heard = ledger.documents.hear(hearings, at=now, recover=recover_unknown)
+        result.heard = len(ledger.documents.hear(hearings, at=now, recover=recover_unknown))
     result.vanished = list(known.values())
     return result
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
-from infra.ledger.documents import Scope
 from infra.ledger.records import Hearing, KnownDocument
+from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
 from workers.advance import finish, migrating

@@ -6,8 +6,8 @@ either writes. So the driver is told to begin none, and each transaction here be
 
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,8 @@ from schemas.errors import Unreachable, UsageError
 
 #: A writer waits this long for another one's commit; each commit takes milliseconds.
 BUSY_TIMEOUT_S = 30
+#: A server that is away must not hold a worker for ever. No statement of ours takes a minute.
+_POSTGRESQL = {"connect_timeout": 5, "options": "-c statement_timeout=120000", "application_name": "penstock"}
 #: The execution option with the statement that begins a transaction on SQLite; "" for none.
 _BEGIN = "penstock_begin"
 
@@ -35,7 +37,14 @@ class Database:
 
     def __init__(self, url: str, *, keep_open: bool) -> None:
         try:
-            self._engine = sa.create_engine(url, poolclass=None if keep_open else sa.NullPool)
+            server = sa.make_url(url).get_backend_name() == "postgresql"
+            self._engine = sa.create_engine(
+                url,
+                poolclass=None if keep_open else sa.NullPool,
+                # A connection that a restart of the server cut is replaced before it is used.
+                pool_pre_ping=server,
+                connect_args=_POSTGRESQL if server else {},
+            )
         except (sa.exc.ArgumentError, ImportError):
             raise UsageError(
                 "PENSTOCK_DATABASE_URL is no database that can be used from here",
@@ -71,6 +80,23 @@ class Database:
         from sqlalchemy.dialects import sqlite
 
         return sqlite.insert(table)
+
+    def clock(self) -> float | None:
+        """The server's time in seconds since the epoch; None where the database is a file, which has none."""
+        if self.dialect.name != "postgresql":
+            return None
+        with self.connect() as connection:
+            return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) or 0)
+
+    @contextmanager
+    def exclusively(self, name: str) -> Iterator[None]:
+        """Keep other processes out of what goes by this name. With SQLite the home's lock has done so."""
+        if self.dialect.name != "postgresql":
+            yield
+            return
+        with self.connect() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
+            yield
 
     def dispose(self) -> None:
         """Release every connection."""

@@ -1,8 +1,9 @@
 """Opening the ledger: its format and its birth."""
 
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 from infra.ledger import tables
 from infra.ledger.database import Database
 from infra.ledger.documents import Documents
+from infra.ledger.letters import DeadLetters
+from infra.ledger.once import Slots, Webhooks
 from infra.ledger.sources import Sources
 from infra.ledger.texts import Parses, Vectors
 from infra.ledger.views import Views
@@ -28,6 +31,9 @@ class Ledger:
         self.parses = Parses(database)
         self.vectors = Vectors(database)
         self.views = Views(database)
+        self.letters = DeadLetters(database)
+        self.slots = Slots(database)
+        self.webhooks = Webhooks(database)
 
     def get(self, key: str) -> Any:
         """A recorded setting, or None."""
@@ -37,9 +43,34 @@ class Ledger:
 
     def put(self, key: str, value: Any) -> None:
         """Record a setting."""
+        statement = self._database.insert(tables.meta).values(key=key, value=json.dumps(value))
+        new = statement.excluded.value
         with self._database.begin() as connection:
-            connection.execute(sa.delete(tables.meta).where(tables.meta.c.key == key))
-            connection.execute(sa.insert(tables.meta).values(key=key, value=json.dumps(value)))
+            connection.execute(statement.on_conflict_do_update(index_elements=[tables.meta.c.key], set_={"value": new}))
+
+    def put_new(self, key: str, value: Any) -> Any:
+        """Record a setting unless it is recorded; returns what holds."""
+        statement = self._database.insert(tables.meta).values(key=key, value=json.dumps(value))
+        with self._database.begin() as connection:
+            connection.execute(statement.on_conflict_do_nothing())
+        return self.get(key)
+
+    def exclusively(self, name: str) -> AbstractContextManager[None]:
+        """Keep other processes that use this ledger out of what goes by this name, meanwhile."""
+        return self._database.exclusively(name)
+
+    def clock(self) -> Callable[[], float]:
+        """A clock that all who use this ledger share, in seconds since the epoch.
+
+        On a server it is the server's, read once and carried on by this machine's monotonic clock: leases must not
+        expire early because a machine's own clock is wrong. With SQLite it is this machine's.
+        """
+        before = time.monotonic()
+        theirs = self._database.clock()
+        if theirs is None:
+            return time.time
+        offset = theirs - (before + time.monotonic()) / 2
+        return lambda: time.monotonic() + offset
 
     def scrub(self) -> None:
         """Overwrite what was deleted, so that erased text is not left in free pages or in the log."""
@@ -69,12 +100,14 @@ def open_ledger(url: str, *, now: float, keep_open: bool = True, recover_unknown
     database = Database(url, keep_open=keep_open)
     with database.connect() as connection:
         known = _read_meta(connection)
-    if known is None:
-        with database.begin() as connection:
+    if known is None or known["format"] < tables.FORMAT:
+        with database.exclusively("penstock.format"), database.begin() as connection:
             known = _read_meta(connection) or _make(connection, now, recover_unknown=recover_unknown)
+            if known["format"] < tables.FORMAT:
+                _upgrade(connection, known["format"])
     if known["format"] > tables.FORMAT:
         database.dispose()
-        raise HomeTooNew(str(Path(database.url.database or "").parent), known["format"], tables.FORMAT)
+        raise HomeTooNew(database.url.render_as_string(hide_password=True), known["format"], tables.FORMAT)
     return Ledger(database, birth_ms=known["birth_ms"])
 
 
@@ -84,6 +117,14 @@ def _make(connection: sa.Connection, now: float, *, recover_unknown: bool) -> Ma
     rows = [{"key": key, "value": json.dumps(value)} for key, value in birth.items()]
     connection.execute(sa.insert(tables.meta), rows)
     return birth
+
+
+def _upgrade(connection: sa.Connection, found: int) -> None:
+    from infra.ledger.migrate import upgrade  # Alembic takes 0.3 s to import
+
+    upgrade(connection, found)
+    format_ = tables.meta.c.key == "format"
+    connection.execute(sa.update(tables.meta).where(format_).values(value=json.dumps(tables.FORMAT)))
 
 
 def _read_meta(connection: sa.Connection) -> Mapping[str, Any] | None:

@@ -3,9 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 from schemas.fingerprint import Fingerprint
+
+
+class Priority(IntEnum):
+    """Which documents go first: those something happened to, before those that only a new pipeline changes."""
+
+    EVENT = 0
+    REINDEX = 1
 
 
 class PlacedPoint(NamedTuple):
@@ -88,6 +96,11 @@ class Claim:
     attempts: int
     indexed: Indexed | None
     elsewhere: tuple[str, ...]
+    claimed_at: float = 0.0
+    happened_at: float | None = None
+    crashes: int = 0
+    removal_held: bool = False
+    removal_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +122,37 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """That a document may have changed. acl, metadata: None leaves what is known."""
+    """That a document may have changed. acl, metadata: None leaves what is known. happened_at: when, if known."""
 
     tenant: str
     uri: str
     source_id: int
     acl: Sequence[str] | None = None
     metadata: Mapping[str, str] | None = None
+    happened_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that was not understood.
+
+    id: topic:partition:offset of the record. position: the same of its copy in the dead-letter topic.
+    """
+
+    id: str
+    reason: str
+    detail: str
+    at: float
+    position: str
+    replayed_at: float | None = None
+
+
+class Waiting(NamedTuple):
+    """A due document that nobody is at work on. `alone`: it was in hand when workers died, so it goes by itself."""
+
+    document_id: str
+    priority: int
+    alone: bool
 
 
 class KnownDocument(NamedTuple):

@@ -17,8 +17,10 @@ def standing(connection: sa.Connection, generations: Mapping[str, int]) -> set[s
     """Those of the documents whose claim still stands: same generation, and not broken since."""
     d = documents.c
     found = set()
-    for part in parts(list(generations)):
+    for part in parts(sorted(generations)):
         query = sa.select(d.document_id, d.generation).where(d.document_id.in_(part), d.claimed.is_not(None))
+        # Locked until the transaction's end, in one order for all: nobody can claim between this and what follows.
+        query = query.order_by(d.document_id).with_for_update()
         found |= {id_ for id_, generation in connection.execute(query).all() if generations[id_] == generation}
     return found
 
@@ -73,7 +75,8 @@ def _update(columns: Sequence[str], *, done: bool, at: float) -> sa.Update:
     values |= {name: sa.bindparam(f"_{name}") for name in columns}
     if done:
         values |= {"settled": documents.c.claimed, "settled_at": at, "intent": None, "recover": False}
-        values |= {"attempts": 0, "next_attempt_at": 0.0, "last_error": None}
+        values |= {"attempts": 0, "crashes": 0, "next_attempt_at": 0.0, "last_error": None}
+        values |= {"removal_allowed": False, "woken_at": None}
     return sa.update(documents).where(_BY_ID).values(**values)
 
 

@@ -1,9 +1,40 @@
 """What the ledger records. Times are seconds since the epoch by the clock of the process that wrote them."""
 
-import sqlalchemy as sa
+from typing import Any
 
-#: Raise it with every change of these tables; a home of a higher format is refused.
-FORMAT = 1
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+#: Raise it with every change of these tables, and write a migration; a ledger of a higher format is refused.
+FORMAT = 2
+
+#: Characters of a URI that an index of PostgreSQL holds: its entries may not pass 2,704 bytes, a URI may.
+HEAD = 512
+
+
+class head(sa.sql.expression.ColumnElement[str]):  # noqa: N801  reads as the SQL function it is
+    """As much of a URI as the database indexes: on PostgreSQL its first `HEAD` characters, on SQLite all of it."""
+
+    inherit_cache = True
+    type = sa.String()
+    _traverse_internals = [("column", sa.sql.visitors.InternalTraversal.dp_clauseelement)]  # noqa: RUF012
+
+    def __init__(self, column: sa.ColumnElement[str]) -> None:
+        self.column = column
+
+
+@compiles(head)
+def _whole(element: head, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.column, **options))
+
+
+@compiles(head, "postgresql")
+def _first(element: head, compiler: Any, **options: Any) -> str:
+    return f"left({compiler.process(element.column, **options)}, {HEAD})"
+
+
+# Prefixes of URIs are asked for as ranges, which only byte order answers.
+_Uri = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 metadata = sa.MetaData()
 
@@ -33,12 +64,16 @@ documents = sa.Table(
     metadata,
     sa.Column("document_id", sa.String(36), primary_key=True),
     sa.Column("tenant", sa.String, nullable=False),
-    sa.Column("uri", sa.String, nullable=False),
+    sa.Column("uri", _Uri, nullable=False),
     sa.Column("source_id", sa.Integer, nullable=False),
     # What was heard, what is proved, and who is at work.
     sa.Column("heard", sa.BigInteger, nullable=False),
     sa.Column("settled", sa.BigInteger, nullable=False),
     sa.Column("heard_at", sa.Float, nullable=False),
+    sa.Column("first_heard_at", sa.Float),
+    sa.Column("happened_at", sa.Float),  # when the oldest event not yet worked on happened, as its producer says
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0"),  # see records.Priority
+    sa.Column("woken_at", sa.Float),  # when a wake-up was last sent; null: none since it was heard
     sa.Column("generation", sa.BigInteger, nullable=False),
     sa.Column("claimed", sa.BigInteger),  # the value of `heard` the claim began from; null: nobody is at work
     sa.Column("claimed_at", sa.Float),
@@ -48,8 +83,15 @@ documents = sa.Table(
     sa.Column("intent", sa.Text),  # {"collection", "ids"}: the points this claim may have written
     sa.Column("recover", sa.Boolean, nullable=False),  # diff against the index, not against this record
     sa.Column("settled_at", sa.Float),
-    sa.Column("lag", sa.Float),  # seconds from heard to searchable, of the last piece of work that wrote
+    # Of the last piece of work that wrote, in seconds: happened to heard, heard to claimed, heard to searchable.
+    sa.Column("lag_event", sa.Float),
+    sa.Column("lag_claim", sa.Float),
+    sa.Column("lag", sa.Float),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column(
+        "crashes", sa.Integer, nullable=False, server_default="0"
+    ),  # claims whose worker was never heard of again
+    sa.Column("recheck_at", sa.Float),  # when late writes of a worker that lost its lease must have arrived
     sa.Column("next_attempt_at", sa.Float, nullable=False),
     sa.Column("last_error", sa.Text),
     # The last good version.
@@ -70,17 +112,25 @@ documents = sa.Table(
     sa.Column("held_fingerprint", sa.String),
     sa.Column("held_at", sa.Float),
     sa.Column("removal_held_at", sa.Float),
+    sa.Column("removal_allowed", sa.Boolean, nullable=False, server_default=sa.false()),  # judged: it may go
     sa.Column("gone_at", sa.Float),  # a tombstone: it keeps the generation
-    sa.UniqueConstraint("tenant", "uri"),
 )
+# Unique without being declared so: the id is made of both.
+sa.Index("documents_place", documents.c.tenant, head(documents.c.uri))
+_DUE = documents.c.heard > documents.c.settled
+_GONE = documents.c.gone_at.is_not(None)
+_RECHECK = documents.c.recheck_at.is_not(None)
 # The cost of an event must not grow with the number of documents: only due ones are in this index.
 sa.Index(
     "documents_due",
+    documents.c.priority,
     documents.c.heard_at,
-    sqlite_where=documents.c.heard > documents.c.settled,
-    postgresql_where=documents.c.heard > documents.c.settled,
+    sqlite_where=_DUE,
+    postgresql_where=_DUE,
 )
 sa.Index("documents_content", documents.c.content_hash)
+sa.Index("documents_gone", documents.c.source_id, documents.c.gone_at, sqlite_where=_GONE, postgresql_where=_GONE)
+sa.Index("documents_recheck", documents.c.recheck_at, sqlite_where=_RECHECK, postgresql_where=_RECHECK)
 
 #: What was proved to be in a collection, one row for each document and collection.
 indexed = sa.Table(
@@ -129,3 +179,32 @@ vectors = sa.Table(
 
 #: Content-free marks of documents that were forgotten: hashes of tenant and URI.
 forgotten = sa.Table("forgotten", metadata, sa.Column("document_id", sa.String(36), primary_key=True))
+
+#: Events that were not understood. Their bytes are in the dead-letter topic, at `position`.
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),  # topic:partition:offset of the original record
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("position", sa.String, nullable=False),  # topic:partition:offset
+    sa.Column("replayed_at", sa.Float),
+)
+
+#: Ids of webhooks that were taken in, while a replay could still carry a valid time.
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("tenant", sa.String, primary_key=True),
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+#: Which slot of a schedule ran last: one row a job, so that a slot runs once however many schedulers there are.
+slots = sa.Table(
+    "slots",
+    metadata,
+    sa.Column("job", sa.String, primary_key=True),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+)

@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from infra.ledger.claims import read_indexed
 from infra.ledger.database import Database
-from infra.ledger.documents import Scope, in_scope, read_indexed
 from infra.ledger.records import Indexed
+from infra.ledger.scopes import Scope, in_scope
 from infra.ledger.tables import documents, history, indexed, sources
 from schemas.errors import TODO, Reason
 from schemas.freshness import Standing, latest

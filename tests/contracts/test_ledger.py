@@ -95,7 +95,8 @@ def remove(ledger, name):
 
 
 def test_every_event_raises_heard_and_fifty_of_them_are_one_piece_of_work(ledger):
-    assert hear(ledger, *["a"] * 50) == 50
+    for _ in range(5):
+        assert hear(ledger, *["a"] * 10) == [document_id("t", "file:///a")]
     [one] = claim(ledger)
     assert one.document_id == document_id("t", "file:///a")
     assert claim(ledger, round_="2") == []
@@ -417,11 +418,11 @@ def test_a_forgotten_document_leaves_a_mark_is_skipped_and_can_be_remembered(led
     assert ledger.documents.forgotten() == {one.document_id}
     assert ledger.views.documents("a") == {}
     assert ledger.views.history(one.document_id) == []
-    assert hear(ledger, "a", "b") == 1
+    assert len(hear(ledger, "a", "b")) == 1
     assert [found.uri for found in claim(ledger)] == ["file:///b"]
     assert ledger.documents.remember(one.document_id)
     assert not ledger.documents.remember(one.document_id)
-    assert hear(ledger, "a") == 1
+    assert len(hear(ledger, "a")) == 1
 
 
 def test_forgetting_twice_leaves_one_mark(ledger):
@@ -568,7 +569,7 @@ def test_a_ledger_that_was_not_finished_being_made_is_made_again(url, ledger):
         connection.exec_driver_sql("DROP TABLE forgotten")
     again = open_ledger(url, now=NOW)
     assert again.birth_ms == int(NOW * 1000)
-    assert hear(again, "a") == 1
+    assert len(hear(again, "a")) == 1
     again.close()
 
 

@@ -82,6 +82,9 @@ def indexed(draft: Draft, found: Content, *, target: str, now: float) -> Settlem
         "kind": shaped.parsed.kind,
         "modified_at": found.modified_at,
         "verified_at": now,
+        # Clocks of producers differ from ours: less than nothing is nothing.
+        "lag_event": None if claim.happened_at is None else max(0.0, claim.heard_at - claim.happened_at),
+        "lag_claim": max(0.0, claim.claimed_at - claim.heard_at),
         "lag": max(0.0, now - claim.heard_at),
     }
     event = "added" if is_new(claim) else "updated"

@@ -1,0 +1,203 @@
+"""Raising `heard`: by events, by listings, by a change of pipeline, by a person. Nothing here does any work."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from infra.ledger.database import Database
+from infra.ledger.records import Hearing, Priority
+from infra.ledger.scopes import DUE, LIVE, Scope, in_scope
+from infra.ledger.settling import parts
+from infra.ledger.tables import documents, forgotten, indexed
+from schemas.fingerprint import Fingerprint
+from schemas.identity import document_id
+
+
+class Hearings:
+    """Makes documents due."""
+
+    def __init__(self, database: Database, *, first_generation: int) -> None:
+        self._database = database
+        self._first_generation = first_generation
+
+    def hear(
+        self,
+        hearings: Iterable[Hearing],
+        *,
+        at: float,
+        recover: bool = False,
+        priority: Priority = Priority.EVENT,
+    ) -> list[str]:
+        """Raise `heard` of each document once, making unknown ones known; forgotten ones are skipped.
+
+        Args:
+            at: seconds since the epoch.
+            recover: the index may hold points of documents this ledger has never seen.
+            priority: how soon; a document already due keeps the more pressing one.
+
+        Returns:
+            Ids of the documents that were heard.
+        """
+        # One order for all writers: two that lock the same documents in different orders would wait for each other.
+        rows = dict(sorted(self._rows(hearings, at, recover=recover, priority=priority).items()))
+        with self._database.begin() as connection:
+            for part in parts(list(rows)):
+                skip = connection.scalars(sa.select(forgotten.c.document_id).where(forgotten.c.document_id.in_(part)))
+                for document in skip.all():
+                    del rows[document]
+            if rows:
+                connection.execute(self._raise_or_add(), list(rows.values()))
+        return list(rows)
+
+    def hear_outdated(self, kind: str, fingerprint: Fingerprint, *, collection: str, at: float) -> int:
+        """Make due every document of a kind whose last version a collection does not hold under this fingerprint."""
+        current = sa.exists().where(
+            indexed.c.document_id == documents.c.document_id,
+            indexed.c.collection == collection,
+            indexed.c.fingerprint == fingerprint.to_json(),
+            # While a new model's collection is built, versions go there only: it may hold a later one than this.
+            indexed.c.content_hash == documents.c.content_hash,
+        )
+        return self._hear_where((documents.c.kind == kind) & ~current & ~DUE, at=at, priority=Priority.REINDEX)
+
+    def hear_ahead(self, other: str, *, collection: str, at: float) -> int:
+        """Make due every document on which later work went to another collection: this one was left as it was.
+
+        It is diffed against the index itself: a claim cut off before may have written here, and been taken up there.
+        """
+        theirs, ours = indexed.alias(), indexed.alias()
+        caught_up = sa.exists().where(
+            ours.c.document_id == theirs.c.document_id,
+            ours.c.collection == collection,
+            ours.c.generation >= theirs.c.generation,
+        )
+        later = sa.exists().where(
+            theirs.c.document_id == documents.c.document_id, theirs.c.collection == other, ~caught_up
+        )
+        return self._hear_where(later, at=at, recover=True)
+
+    def hear_indexed(self, collection: str, *, at: float) -> int:
+        """Make due every document that is recorded to be in a collection, to be diffed against the index itself."""
+        there = sa.exists().where(indexed.c.document_id == documents.c.document_id, indexed.c.collection == collection)
+        return self._hear_where(there, at=at, recover=True)
+
+    def hear_refused(self, digest: str, *, at: float) -> int:
+        """Make due every held document that was refused under another pipeline than this one."""
+        elsewhere = documents.c.held_fingerprint.is_distinct_from(digest)
+        refused = documents.c.held_reason.is_not(None)
+        return self._hear_where(refused & elsewhere & ~DUE, at=at, priority=Priority.REINDEX)
+
+    def hear_again(self, scope: Scope, *, at: float, distrust: bool = False) -> int:
+        """Make due every document of a scope.
+
+        Args:
+            distrust: take nothing for granted: read, parse and write each anew, and diff against the index itself.
+        """
+        change: dict[str, Any] = {"recover": True, "identity": ""} if distrust else {}
+        return self._hear_where(in_scope(scope), at=at, **change)
+
+    def hear_removed(self, ids: Sequence[str], *, at: float, allowed: bool = False) -> None:
+        """Make documents due that a listing no longer showed; `allowed`: it was judged that they may go."""
+        change: dict[str, Any] = {"removal_allowed": True, "removal_held_at": None} if allowed else {}
+        for part in parts(ids):
+            self._hear_where(documents.c.document_id.in_(part), at=at, **change)
+
+    def hear_rechecks(self, *, at: float) -> int:
+        """Make due what was taken over from a worker whose late writes must have arrived by now."""
+        ripe = (documents.c.recheck_at <= at) & documents.c.claimed.is_(None)
+        change = {"recover": True, "identity": "", "recheck_at": None}
+        # Tombstones too: a late write may have raised the dead.
+        return self._hear_where(ripe, at=at, live=False, priority=Priority.REINDEX, **change)
+
+    def hurry(self, scope: Scope | None) -> None:
+        """Forget the waiting times of documents that could not be reached: a person asks now."""
+        waiting = documents.c.next_attempt_at > 0
+        if scope is not None:
+            waiting &= in_scope(scope)
+        with self._database.begin() as connection:
+            connection.execute(sa.update(documents).where(waiting).values(next_attempt_at=0.0))
+
+    def distrust(self, ids: Sequence[str], *, at: float) -> None:
+        """Make documents due with nothing taken for granted."""
+        for part in parts(ids):
+            self._hear_where(documents.c.document_id.in_(part), at=at, recover=True, identity="")
+
+    def _hear_where(
+        self,
+        condition: sa.ColumnElement[bool],
+        *,
+        at: float,
+        live: bool = True,
+        priority: Priority = Priority.EVENT,
+        **also: Any,
+    ) -> int:
+        d = documents.c
+        statement = sa.update(documents).where(condition, *([LIVE] if live else []))
+        statement = statement.values(
+            heard=d.heard + 1,
+            heard_at=sa.case((DUE, d.heard_at), else_=at),
+            priority=_pressing(int(priority)),
+            next_attempt_at=0.0,
+            woken_at=None,
+            **also,
+        )
+        with self._database.begin() as connection:
+            return connection.execute(statement).rowcount
+
+    def _raise_or_add(self) -> Any:
+        d = documents.c
+        statement = self._database.insert(documents)
+        new = statement.excluded
+        return statement.on_conflict_do_update(
+            index_elements=[d.document_id],
+            set_={
+                "heard": d.heard + 1,
+                "heard_at": sa.case((DUE, d.heard_at), else_=new.heard_at),
+                "happened_at": sa.case((DUE, d.happened_at), else_=new.happened_at),
+                "priority": _pressing(new.priority),
+                "acl": sa.func.coalesce(new.acl, d.acl),
+                "metadata": sa.func.coalesce(new.metadata, d.metadata),
+                "source_id": new.source_id,
+                "next_attempt_at": 0.0,
+                "woken_at": None,
+                "recover": d.recover | new.recover,
+            },
+        )
+
+    def _rows(
+        self, hearings: Iterable[Hearing], at: float, *, recover: bool, priority: Priority
+    ) -> dict[str, dict[str, Any]]:
+        rows: dict[str, dict[str, Any]] = {}
+        for hearing in hearings:
+            id_ = document_id(hearing.tenant, hearing.uri)
+            said = {
+                "acl": None if hearing.acl is None else json.dumps(list(hearing.acl)),
+                "metadata": None if hearing.metadata is None else json.dumps(dict(hearing.metadata)),
+            }
+            if id_ in rows:  # the latest word on each attribute counts
+                rows[id_] |= {name: value for name, value in said.items() if value is not None}
+                continue
+            rows[id_] = said | {
+                "document_id": id_,
+                "tenant": hearing.tenant,
+                "uri": hearing.uri,
+                "source_id": hearing.source_id,
+                "heard": 1,
+                "settled": 0,
+                "heard_at": at,
+                "first_heard_at": at,
+                "happened_at": hearing.happened_at,
+                "priority": int(priority),
+                "generation": self._first_generation,
+                "recover": recover,
+                "attempts": 0,
+                "next_attempt_at": 0.0,
+                "identity": "",
+            }
+        return rows
+
+
+def _pressing(new: Any) -> sa.ColumnElement[int]:
+    return sa.case((DUE & (documents.c.priority < new), documents.c.priority), else_=new)

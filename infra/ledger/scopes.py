@@ -1,0 +1,30 @@
+"""Which documents: scopes as conditions that the (tenant, URI) index answers."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from infra.ledger.tables import HEAD, documents, head
+
+#: (tenant, URI) pairs; a URI ending in "/" stands for everything under it.
+Scope = Sequence[tuple[str, str]]
+
+DUE = documents.c.heard > documents.c.settled
+LIVE = documents.c.gone_at.is_(None)
+
+
+def in_scope(scope: Scope) -> sa.ColumnElement[bool]:
+    """The documents of a scope, as a condition."""
+    return sa.or_(sa.false(), *(in_prefix(tenant, uri) for tenant, uri in scope))
+
+
+def in_prefix(tenant: str, uri: str) -> sa.ColumnElement[bool]:
+    """The documents of a tenant under a URI, or the one document it names."""
+    u, of_tenant = documents.c.uri, documents.c.tenant == tenant
+    # A range rather than LIKE: the index answers it, and nothing in the URI needs escaping. "0" follows "/".
+    exactly = (u >= uri) & (u < uri[:-1] + "0") if uri.endswith("/") else u == uri
+    if len(uri) <= HEAD:
+        upper = uri[:-1] + "0" if uri.endswith("/") else uri + "\x01"
+        return of_tenant & (head(u) >= uri) & (head(u) < upper) & exactly
+    # Only its beginning is indexed on PostgreSQL; a URI is ASCII, and "\x7f" follows all that may stand in one.
+    return of_tenant & (head(u) >= uri[:HEAD]) & (head(u) < uri[:HEAD] + "\x7f") & exactly
