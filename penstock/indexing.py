@@ -53,9 +53,10 @@ def _first_look(shop: Workshop, source: Source) -> None:
 def advance_to_current(shop: Workshop) -> None:
     """Make this code and these settings the current ones, with what that makes due."""
     pipeline = shop.pipeline
-    pipeline.collection = advance(
-        shop.ledger, shop.index, pipeline.fingerprint, pipeline.embedder.info, now=pipeline.now()
-    )
+    with shop.ledger.exclusively("penstock.advance"):
+        pipeline.collection = advance(
+            shop.ledger, shop.index, pipeline.fingerprint, pipeline.embedder.info, now=pipeline.now()
+        )
 
 
 def index(

@@ -1,7 +1,7 @@
 """Status: what is fresh, what is not and why. Reads only the ledger, so that it answers while anything else runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.ledger import Ledger
@@ -17,7 +17,7 @@ def status(ledger: Ledger | None, *, home: str, now: float) -> dict[str, Any]:
     """Counts by state, sources and when verified, oldest due, lag percentiles, refusals."""
     if ledger is None:
         empty: dict[str, Any] = {state.value: 0 for state in State}
-        return _whole(home, empty, [], None, [], [], None)
+        return _whole(home, empty, [], None, {}, [], None, 0)
     counts = Counter(standing.state(now).value for standing in ledger.views.standings())
     documents = {state.value: counts[state.value] for state in State}
     sources = [
@@ -36,7 +36,7 @@ def status(ledger: Ledger | None, *, home: str, now: float) -> dict[str, Any]:
     due = oldest and {"uri": oldest[0], "heard_at": rfc3339(oldest[1]), "seconds": round(now - oldest[1], 3)}
     lags = ledger.views.lags(since=now - LAG_WINDOW_S)
     refusals = [_refusal(one) for one in ledger.views.refusals()]
-    return _whole(home, documents, sources, due, lags, refusals, ledger.get("model"))
+    return _whole(home, documents, sources, due, lags, refusals, ledger.get("model"), ledger.letters.count())
 
 
 def history(ledger: Ledger | None, uri: str, *, tenant: str, now: float) -> dict[str, Any] | None:
@@ -76,20 +76,27 @@ def _whole(
     documents: dict[str, Any],
     sources: list[dict[str, Any]],
     oldest_due: dict[str, Any] | None,
-    lags: Sequence[float],
+    lags: Mapping[str, Sequence[float]],
     refused: list[dict[str, Any]],
     model: dict[str, Any] | None,
+    dead_letters: int,
 ) -> dict[str, Any]:
-    shares = {name: percentile(lags, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
     return {
         "home": home,
         "model": model and model["name"],
         "documents": documents,
         "sources": sources,
         "oldest_due": oldest_due,
-        "lag_seconds": {name: value if value is None else round(value, 3) for name, value in shares.items()},
+        "lag_seconds": _percentiles(lags.get("searchable", ())),
+        "lag_stages_seconds": {name: _percentiles(found) for name, found in lags.items()},
+        "dead_letters": dead_letters,
         "refused": refused,
     }
+
+
+def _percentiles(ordered: Sequence[float]) -> dict[str, float | None]:
+    shares = {name: percentile(ordered, share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
+    return {name: value if value is None else round(value, 3) for name, value in shares.items()}
 
 
 def _refusal(one: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,11 @@ def refusals(refused: list[dict[str, Any]]) -> None:
         err.print(f"and {len(refused) - SHOWN_REFUSALS} more: see `penstock status`")
 
 
+def serving(found: dict[str, Any]) -> None:
+    """Where the HTTP service answers."""
+    out.print(f"Serving {escape(found['serving'])}; Ctrl-C stops.")
+
+
 def search_hits(result: dict[str, Any]) -> None:
     """Hits, best first."""
     if not result["hits"]:
@@ -149,3 +154,15 @@ def checks(found: dict[str, Any]) -> None:
         out.print(f"[{colours[check['state']]}]{check['state']:4}[/] {check['part']}: {escape(check['detail'])}")
     for name, value in found["settings"].items():
         out.print(f"[dim]{name}={escape(str(value or ''))}[/]")
+
+
+def letters(found: dict[str, Any]) -> None:
+    """Events that were not understood."""
+    for one in found["letters"]:
+        out.print(f"{one['at']} {escape(one['id'])}: {escape(one['reason'])}: {escape(one['detail'])}")
+    if found["sent"] or found["vanished"]:
+        out.print(f"Sent again: {len(found['sent'])}; no longer kept by Kafka: {len(found['vanished'])}.")
+    elif found["letters"]:
+        out.print("Mend the cause, then run `penstock dead-letters replay`.")
+    else:
+        out.print("No dead letters.")

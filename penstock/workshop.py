@@ -3,7 +3,7 @@
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from infra.ports import Embedder, Index, Tokenizer
 from infra.settings import Settings
 from penstock.compose import ledger_url, open_index, open_model, open_reader
 from schemas.fingerprint import PipelineFingerprint
-from workers.advance import collection_name, current_fingerprint
+from workers.advance import collection_name, current_fingerprint, ours
 from workers.parsing.registry import Parser
 from workers.parsing.sandbox import ParserProcess
 from workers.pipeline.parts import Limits, Pipeline
@@ -37,6 +37,8 @@ class Workshop:
         return found
 
 
+#: Seconds a claim is exclusive where the home's lock decides anyway: longer than any document may take.
+ALONE_S = 3600.0
 #: A search holds the lock for a moment: a writer that meets one waits this long before it is refused.
 READER_S = 2.0
 
@@ -56,16 +58,19 @@ def workshop(settings: Settings, *, wait_s: float = READER_S) -> Iterator[Worksh
         index = open_index(settings)
         stack.callback(index.close)
         # A ledger made anew beside an index that is there: it was lost, and knows nothing of the points.
-        lost = bool(index.collections())
+        lost = bool(ours(index))
         ledger = open_ledger(ledger_url(settings), now=time.time(), recover_unknown=lost)
         stack.callback(ledger.close)
-        ledger.documents.break_leases()
+        if not ledger.shared:  # the lock proves that no other worker lives
+            ledger.documents.break_leases()
         parser = stack.enter_context(ParserProcess(timeout_s=settings.parse_timeout))
-        pipeline = make_pipeline(settings, ledger, index, parser)
+        pipeline = make_pipeline(settings, ledger, index, parser, now=ledger.clock())
         yield Workshop(settings, home, ledger, index, pipeline)
 
 
-def make_pipeline(settings: Settings, ledger: Ledger, index: Index, parser: Parser) -> Pipeline:
+def make_pipeline(
+    settings: Settings, ledger: Ledger, index: Index, parser: Parser, *, now: Callable[[], float] = time.time
+) -> Pipeline:
     """The pipeline of the configured model; `collection` is its own, whether or not searches use it yet."""
     tokenizer, embedder = open_model(settings, dtype=_dtype(settings, ledger))
     pipeline = Pipeline(
@@ -80,7 +85,8 @@ def make_pipeline(settings: Settings, ledger: Ledger, index: Index, parser: Pars
             settings.max_document_bytes, settings.batch_bytes, settings.batch_documents, settings.chunk_tokens
         ),
         owner=f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-        now=time.time,
+        now=now,
+        lease_s=settings.lease if ledger.shared else ALONE_S,
         open_reader=lambda source: open_reader(settings, source),
     )
     pipeline.sources = {source.id: source for source in ledger.sources.all()}
@@ -100,6 +106,5 @@ def _dtype(settings: Settings, ledger: Ledger) -> str:
 
     recorded = ledger.get("dtype")
     if recorded is None:
-        recorded = resolve_dtype("auto")
-        ledger.put("dtype", recorded)
+        recorded = ledger.put_new("dtype", resolve_dtype("auto"))
     return str(recorded)

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     PARSER_CRASH = "parser-crash"
     BAD_CHUNKS = "bad-chunks"
     BAD_VECTORS = "bad-vectors"
+    WORKER_CRASH = "worker-crash"
     REMOVAL_HELD = "removal-held"
 
 
@@ -54,6 +55,7 @@ TODO: dict[Reason, str] = {
     Reason.PARSER_CRASH: "save it again from the program that made it, and report it if that does not help",
     Reason.BAD_CHUNKS: "report it: the chunks of this document broke a rule",
     Reason.BAD_VECTORS: "report it: the model gave unusable vectors for this document",
+    Reason.WORKER_CRASH: "look for it in the workers' logs; save it again, or exclude it in the sources file",
     Reason.REMOVAL_HELD: "check the source; if the documents are meant to be gone, run again with --allow-mass-delete",
 }
 

@@ -10,6 +10,14 @@ from validation.rules import RULES_VERSION
 from workers.chunking import chunker_version
 from workers.parsing.registry import FORMATS, parser_version
 
+#: Of the collections that are Penstock's; a server may hold others, and they are nobody's business here.
+PREFIX = "penstock-"
+
+
+def ours(index: Index) -> set[str]:
+    """The collections of an index that Penstock made."""
+    return {name for name in index.collections() if name.startswith(PREFIX)}
+
 
 def current_fingerprint(tokenizer: Tokenizer, model: ModelInfo, *, chunk_tokens: int) -> PipelineFingerprint:
     """The fingerprint of this code with these settings."""
@@ -24,7 +32,7 @@ def current_fingerprint(tokenizer: Tokenizer, model: ModelInfo, *, chunk_tokens:
 
 def collection_name(model: ModelInfo) -> str:
     """The collection of a model: readable, and different for different models."""
-    return f"penstock-{re.sub(r'[^A-Za-z0-9.-]+', '-', model.name)}-{model.dimension}"
+    return f"{PREFIX}{re.sub(r'[^A-Za-z0-9.-]+', '-', model.name)}-{model.dimension}"
 
 
 def advance(ledger: Ledger, index: Index, fingerprint: PipelineFingerprint, model: ModelInfo, *, now: float) -> str:
@@ -34,14 +42,14 @@ def advance(ledger: Ledger, index: Index, fingerprint: PipelineFingerprint, mode
         The collection to write to. It is the active one unless the model changed; then both stay until `finish`.
     """
     target = collection_name(model)
-    for lost in ledger.views.collections() - set(index.collections()):
+    for lost in ledger.views.collections() - ours(index):
         # The index was lost, or restored from before it had this: what the ledger says of it is not so.
         ledger.documents.hear_indexed(lost, at=now)
         ledger.documents.forget_collection(lost)
     index.create(target, model.dimension)
     if index.active() is None:
         _activate(ledger, index, target, model.name)
-    for leftover in set(index.collections()) - {target, index.active()}:
+    for leftover in ours(index) - {target, index.active()}:
         ledger.documents.hear_ahead(leftover, collection=target, at=now)
         _drop(ledger, index, leftover)
     if index.active() == target and (ledger.get("model") or {}).get("collection") != target:

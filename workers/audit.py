@@ -92,6 +92,24 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource], *
     return findings
 
 
+def audit_some(pipeline: Pipeline, collection: str, source: KnownSource, uris: Sequence[str]) -> Findings:
+    """Audit these documents of a source: costs what they cost, however many there are besides."""
+    findings = Findings()
+    ids = {uri: document_id(source.tenant, uri) for uri in uris}
+    views = pipeline.ledger.views.documents(collection, ids=list(ids.values()))
+    for uri, id_ in ids.items():
+        entry = pipeline.reader(source).stat(uri)
+        view = views.get(id_)
+        if view is None or view.standing.due:
+            continue  # forgotten or changed meanwhile
+        points = pipeline.index.scroll(collection, source.tenant, document_id=id_, with_vectors=True)
+        if entry is not None:
+            _audit_one(pipeline, findings, source, entry, view, list(points))
+        elif not view.standing.removal_held:
+            _suspect(findings.orphaned, findings, source.tenant, uri)  # its removal was never heard of
+    return findings
+
+
 def _audit_one(
     pipeline: Pipeline,
     findings: Findings,

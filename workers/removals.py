@@ -3,6 +3,7 @@
 A mount that is away, a bucket emptied by mistake, a sync tool that failed half-way all look like "everything is gone".
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,12 +18,13 @@ DOUBTED_COUNT = 10
 class Guard:
     """The removals of one source in one run.
 
-    live: documents known before the run. removed: removals already believed, in this run or hour. root_trusted: the
-    root is the one last seen. insist: a person said --allow-mass-delete. awaiting: ids that a listing did not show, to
-    be judged together; a worker that finds one of them gone by itself waits for that. doubted: ids that stay parked.
+    live: documents known before the run, or how to count them should it matter. removed: removals already believed, in
+    this run or hour. root_trusted: the root is the one last seen. insist: a person said --allow-mass-delete. awaiting:
+    ids that a listing did not show, to be judged together; a worker that finds one of them gone by itself waits for
+    that. doubted: ids that stay parked.
     """
 
-    live: int
+    live: int | Callable[[], int]
     removed: int = 0
     root_trusted: bool = True
     insist: bool = False
@@ -30,13 +32,22 @@ class Guard:
     doubted: set[str] = field(default_factory=set)
     awaiting: set[str] = field(default_factory=set)
 
+    def too_many(self, removed: int) -> bool:
+        """Whether so many removals are beyond belief."""
+        return removed > DOUBTED_COUNT and removed > self.known() * DOUBTED_SHARE
+
+    def known(self) -> int:
+        """Documents known before the run, counted no sooner than it matters."""
+        self.live = self.live() if callable(self.live) else self.live
+        return self.live
+
     def believes(self, document_id: str) -> bool:
         """Believe one removal that a worker found by itself."""
         if document_id in self.believed:
             return True
         if document_id in self.doubted:
             return False
-        if not self.insist and (not self.root_trusted or _too_many(self.removed + 1, self.live)):
+        if not self.insist and (not self.root_trusted or self.too_many(self.removed + 1)):
             return False
         self.removed += 1
         self.believed.add(document_id)
@@ -54,11 +65,11 @@ class Guard:
         doubtful = [document for document in vanished if document.document_id not in moved]
         # What was doubted before is not believed because others have come back: only a person lifts it.
         doubted_before = [document for document in doubtful if document.removal_held]
-        emptied = listed == 0 and self.live >= 2 and bool(doubtful)
+        emptied = listed == 0 and bool(doubtful) and self.known() >= 2
         parked: Sequence[KnownDocument] = doubted_before
         if not self.root_trusted:
             parked = vanished
-        elif emptied or _too_many(self.removed + len(doubtful), self.live):
+        elif emptied or self.too_many(self.removed + len(doubtful)):
             parked = doubtful
         if self.insist:
             parked = []
@@ -88,7 +99,10 @@ class Removals:
                 return guard.insist or self._guard(claim) is guard or self._guard(claim).root_trusted
             if claim.document_id in guard.doubted:
                 return False
-        return self._guard(claim).believes(claim.document_id)
+        guard = self._guard(claim)
+        if claim.removal_allowed:
+            return guard.root_trusted  # judged with all that vanished, perhaps by another worker
+        return (guard.insist or not claim.removal_held) and guard.believes(claim.document_id)
 
     def _guard(self, claim: Claim) -> Guard:
         if claim.source_id not in self.guards:
@@ -96,5 +110,12 @@ class Removals:
         return self.guards[claim.source_id]
 
 
-def _too_many(removed: int, live: int) -> bool:
-    return removed > DOUBTED_COUNT and removed > live * DOUBTED_SHARE
+def moves(vanished: Sequence[KnownDocument], added: Sequence[str]) -> set[str]:
+    """Ids of vanished documents whose bytes were added elsewhere, one for one. `added`: content hashes."""
+    left = Counter(added)
+    moved = set()
+    for document in vanished:
+        if document.content_hash and left[document.content_hash] > 0:
+            left[document.content_hash] -= 1
+            moved.add(document.document_id)
+    return moved

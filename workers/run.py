@@ -4,28 +4,26 @@ The same steps serve `index`, `reindex` and each round of `watch`; they differ i
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from infra.ledger.records import Hearing, KnownDocument
+from infra.ledger.records import Claim, Hearing
 from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
 from workers.advance import finish, migrating
+from workers.lease import Lease, LeaseLost, running_time
 from workers.pipeline.batch import Outcome, work
 from workers.pipeline.parts import Pipeline
 from workers.reconcile import Reconciled, reconcile
-from workers.removals import Guard, Removals
+from workers.removals import Guard, Removals, moves
+from workers.vouching import unlisted_guard, vouch
 
 _log = structlog.get_logger("penstock.run")
 
-#: Seconds a claim is exclusive. Longer than any document may take; in the embedded composition the lock decides anyway.
-LEASE_S = 3600.0
-#: Where removals are not found by one listing, those of the last hour are counted together.
-HOUR_S = 3600.0
 DOCUMENT_COUNTS = ("seen", "added", "updated", "moved", "unchanged", "removed", "held", "failed")
 
 
@@ -117,7 +115,7 @@ def run(
     moved = _remove(pipeline, removals, listings, outcomes, scope=reach)
     report.switched = finish(pipeline.ledger, pipeline.index, pipeline.collection, pipeline.embedder.info)
     for listing in listings:
-        _vouch(pipeline, report, listing, removals.guards[listing.source.id])
+        report.refused += vouch(pipeline.ledger, listing, removals.guards[listing.source.id])
     _count(pipeline, report, outcomes, moved, scope)
     report.seconds = pipeline.now() - began
     return report
@@ -128,10 +126,11 @@ def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None) -> lis
     round_ = pipeline.next_round()
     outcomes: list[Outcome] = []
     while True:
+        began = running_time()
         claims = pipeline.ledger.documents.claim(
             owner=pipeline.owner,
             now=pipeline.now(),
-            lease_s=LEASE_S,
+            lease_s=pipeline.lease_s,
             limit=pipeline.limits.claim_documents,
             round_=round_,
             collection=pipeline.collection,
@@ -139,9 +138,27 @@ def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None) -> lis
         )
         if not claims:
             return outcomes
-        for outcome in work(pipeline, claims, removals):
+        for outcome in _under_lease(pipeline, claims, removals, began):
             outcomes.append(outcome)
             _log.info("document.settled", uri=outcome.claim.uri, outcome=outcome.verdict)
+
+
+def _under_lease(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals, began: float) -> Iterator[Outcome]:
+    documents = pipeline.ledger.documents
+    with Lease(documents, claims, seconds=pipeline.lease_s, began=began, now=pipeline.now) as lease:
+        pipeline.may_write = lease.check
+        try:
+            for outcome in work(pipeline, claims, removals):
+                lease.settled(outcome.claim)
+                yield outcome
+        except LeaseLost as error:
+            _log.warning("lease.lost", documents=len(lease.left), error=str(error))
+        except Unreachable as error:
+            if pipeline.ledger.shared:  # else the next holder of the home's lock takes them up
+                documents.give_back(lease.left, next_attempt_at=pipeline.now(), error=str(error))
+            raise
+        finally:
+            pipeline.may_write = lambda: None
 
 
 def _adopt(pipeline: Pipeline, source: KnownSource, now: float) -> None:
@@ -151,19 +168,6 @@ def _adopt(pipeline: Pipeline, source: KnownSource, now: float) -> None:
     uris = {str(point.payload["uri"]) for point in points if source.owns(str(point.payload["uri"]))}
     hearings = [Hearing(source.tenant, uri, source.id) for uri in sorted(uris)]
     pipeline.ledger.documents.hear(hearings, at=now, recover=True)
-
-
-def unlisted_guard(pipeline: Pipeline, source_id: int) -> Guard:
-    """The guard of a source that was not listed: its root must be the one last seen, and the last hour counts."""
-    source = pipeline.sources[source_id]
-    try:
-        root = pipeline.reader(source).root_identity()
-    except Unreachable:
-        return Guard(0, root_trusted=False)
-    removed = pipeline.ledger.views.removed_since(source_id, pipeline.now() - HOUR_S)
-    known = pipeline.ledger.documents.known(source.tenant, source.uri)
-    parked = {document.document_id for document in known if document.removal_held}
-    return Guard(len(known) + removed, removed, root_trusted=source.root_identity in (None, root), doubted=parked)
 
 
 def _remove(
@@ -180,7 +184,7 @@ def _remove(
         if not listing.vanished or not listing.complete:
             continue
         guard = removals.guards[listing.source.id]
-        moved = _moved(listing.source.tenant, listing.vanished, outcomes)
+        moved = _moved(listing, outcomes)
         parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)
         pipeline.ledger.documents.hold_removals([one.document_id for one in parked], at=listing.began_at)
         going = [one.document_id for one in listing.vanished if one.document_id in guard.believed]
@@ -192,36 +196,11 @@ def _remove(
     return moves
 
 
-def _moved(tenant: str, vanished: Sequence[KnownDocument], outcomes: Sequence[Outcome]) -> set[str]:
-    """Ids of vanished documents whose bytes were added elsewhere in this run, one for one."""
-    added = Counter(
-        one.content_hash
-        for one in outcomes
-        if one.verdict == "added" and one.claim.tenant == tenant and one.content_hash
-    )
-    moved = set()
-    for document in vanished:
-        if document.content_hash and added[document.content_hash] > 0:
-            added[document.content_hash] -= 1
-            moved.add(document.document_id)
-    return moved
-
-
-def _vouch(pipeline: Pipeline, report: Report, listing: Reconciled, guard: Guard) -> None:
-    """Record whether the listing verified its source."""
-    source, sources = listing.source, pipeline.ledger.sources
-    for uri, refusal in listing.unlisted:
-        report.refused.append(
-            {"uri": uri, "reason": refusal.reason.value, "detail": refusal.detail, "todo": refusal.todo}
-        )
-    believed = all(document.document_id in guard.believed for document in listing.vanished)
-    if not listing.complete:
-        sources.failed(source.id, error=f"{listing.unlisted[0][0]} cannot be listed", at=listing.began_at)
-    elif listing.root_changed and not believed:
-        error = "another folder stands in its place, and documents are missing from it"
-        sources.failed(source.id, error=error, at=listing.began_at)
-    else:
-        sources.verified(source.id, root_identity=listing.root, at=listing.began_at)
+def _moved(listing: Reconciled, outcomes: Sequence[Outcome]) -> set[str]:
+    """Ids of vanished documents whose bytes were added elsewhere in this run."""
+    tenant = listing.source.tenant
+    added = [one for one in outcomes if one.verdict == "added" and one.claim.tenant == tenant]
+    return moves(listing.vanished, [one.content_hash for one in added if one.content_hash])
 
 
 def _unlisted(pipeline: Pipeline, report: Report, source: KnownSource, error: Unreachable, at: float) -> None:

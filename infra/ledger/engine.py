@@ -59,6 +59,11 @@ class Ledger:
         """Keep other processes that use this ledger out of what goes by this name, meanwhile."""
         return self._database.exclusively(name)
 
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may be at work on it: it is on a server, and no home's lock keeps them out."""
+        return self._database.dialect.name == "postgresql"
+
     def clock(self) -> Callable[[], float]:
         """A clock that all who use this ledger share, in seconds since the epoch.
 
@@ -84,13 +89,16 @@ class Ledger:
         self._database.dispose()
 
 
-def open_ledger(url: str, *, now: float, keep_open: bool = True, recover_unknown: bool = False) -> Ledger:
+def open_ledger(
+    url: str, *, now: float, keep_open: bool = True, recover_unknown: bool | Callable[[], bool] = False
+) -> Ledger:
     """Open the ledger, creating it where there is none.
 
     Args:
         url: SQLAlchemy URL.
         now: seconds since the epoch; a new ledger's birth.
         recover_unknown: recorded at a new ledger's birth: the index may hold points of documents it never heard of.
+            A function is asked only then.
         keep_open: keep connections between uses. A reader that does not leaves no file behind beside the ledger.
 
     Raises:
@@ -111,9 +119,10 @@ def open_ledger(url: str, *, now: float, keep_open: bool = True, recover_unknown
     return Ledger(database, birth_ms=known["birth_ms"])
 
 
-def _make(connection: sa.Connection, now: float, *, recover_unknown: bool) -> Mapping[str, Any]:
+def _make(connection: sa.Connection, now: float, *, recover_unknown: bool | Callable[[], bool]) -> Mapping[str, Any]:
     tables.metadata.create_all(connection)
-    birth = {"format": tables.FORMAT, "birth_ms": int(now * 1000), "recover_unknown": recover_unknown}
+    unknown = recover_unknown() if callable(recover_unknown) else recover_unknown
+    birth = {"format": tables.FORMAT, "birth_ms": int(now * 1000), "recover_unknown": unknown}
     rows = [{"key": key, "value": json.dumps(value)} for key, value in birth.items()]
     connection.execute(sa.insert(tables.meta), rows)
     return birth

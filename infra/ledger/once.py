@@ -22,7 +22,7 @@ class Slots:
             index_elements=[slots.c.job], set_={"slot": slot}, where=slots.c.slot < slot
         )
         with self._database.begin() as connection:
-            return bool(connection.execute(statement).rowcount)
+            return connection.execute(statement.returning(slots.c.slot)).one_or_none() is not None
 
 
 class Webhooks:

@@ -10,6 +10,7 @@ from infra.ledger.claims import read_indexed
 from infra.ledger.database import Database
 from infra.ledger.records import Indexed
 from infra.ledger.scopes import Scope, in_scope
+from infra.ledger.settling import parts
 from infra.ledger.tables import documents, history, indexed, sources
 from schemas.errors import TODO, Reason
 from schemas.freshness import Standing, latest
@@ -98,11 +99,14 @@ class Views:
         with self._database.connect() as connection:
             return [refusal for row in connection.execute(query) for refusal in _refusals(row)]
 
-    def lags(self, *, since: float) -> list[float]:
-        """Seconds from heard to searchable, of work settled since a moment, sorted."""
-        where = (documents.c.settled_at >= since) & documents.c.lag.is_not(None)
+    def lags(self, *, since: float) -> dict[str, list[float]]:
+        """Seconds of work settled since a moment, sorted: event -> heard, heard -> claimed, heard -> searchable."""
+        d = documents.c
+        columns = {"event": d.lag_event, "claim": d.lag_claim, "searchable": d.lag}
         with self._database.connect() as connection:
-            return sorted(connection.scalars(sa.select(documents.c.lag).where(where)))
+            rows = connection.execute(sa.select(*columns.values()).where(d.settled_at >= since, d.lag.is_not(None)))
+            by_column = list(zip(*rows.all(), strict=True)) or [()] * len(columns)
+        return {name: sorted(v for v in found if v is not None) for name, found in zip(columns, by_column, strict=True)}
 
     def oldest_due(self) -> tuple[str, float] | None:
         """(URI, heard at) of the document that has been due longest."""
@@ -143,6 +147,38 @@ class Views:
         query = query.where(_LIVE, indexed.c.collection == old, indexed.c.document_id.not_in(there))
         with self._database.connect() as connection:
             return connection.scalar(query) or 0
+
+    def live(self, source_id: int) -> int:
+        """How many documents of a source are not gone. Reads them all."""
+        where = (documents.c.source_id == source_id) & _LIVE
+        with self._database.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
+
+    def pending(self, source_id: int) -> int:
+        """How many documents of a source are due."""
+        where = (documents.c.source_id == source_id) & _DUE
+        with self._database.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
+
+    def added_since(self, tenant: str, hashes: Sequence[str], moment: float) -> list[str]:
+        """Of these content hashes, those of live documents first heard of since a moment; repeated where several."""
+        d = documents.c
+        found: list[str] = []
+        with self._database.connect() as connection:
+            for part in parts(sorted(set(hashes))):
+                where = (d.tenant == tenant) & d.content_hash.in_(part) & (d.first_heard_at >= moment) & _LIVE
+                found += connection.scalars(sa.select(d.content_hash).where(where)).all()
+        return found
+
+    def sample(self, source_id: int, size: int, *, seed: str) -> list[str]:
+        """URIs of some live documents of a source, others for another seed (an id to begin at)."""
+        d = documents.c
+        of_source = sa.select(d.uri).where(d.source_id == source_id, _LIVE, ~_DUE).order_by(d.document_id).limit(size)
+        with self._database.connect() as connection:
+            uris = list(connection.scalars(of_source.where(d.document_id >= seed)))
+            if len(uris) < size:
+                uris += connection.scalars(of_source.where(d.document_id < seed)).all()
+        return uris[:size]
 
     def removed_since(self, source_id: int, moment: float) -> int:
         """How many documents of a source were removed since a moment."""

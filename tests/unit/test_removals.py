@@ -98,6 +98,8 @@ def test_removals_that_workers_find_one_by_one_reach_the_same_limit():
 
 def test_what_a_listing_did_not_show_waits_until_it_is_judged_together():
     class Of:
+        removal_allowed = removal_held = False
+
         def __init__(self, document_id, source_id=1):
             self.document_id, self.source_id = document_id, source_id
 

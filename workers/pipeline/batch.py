@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from infra.failpoints import reach
 from infra.ledger.records import Claim, Settlement
 from schemas.errors import Reason, Refusal
+from workers.advance import ours
 from workers.pipeline import outcome
 from workers.pipeline.changes import changes
 from workers.pipeline.embed import embed, vector_keys
@@ -182,12 +183,13 @@ def _erase(pipeline: Pipeline, claim: Claim) -> None:
     ids |= set(claim.intended)
     with pipeline.tally.stage("index"):
         # A dead worker may have written to a collection that has no record of it.
-        suspects = pipeline.index.collections() if claim.recover else claim.elsewhere
+        suspects = ours(pipeline.index) if claim.recover else claim.elsewhere
         for collection in {pipeline.collection, *suspects}:
             there = set(ids) if collection == pipeline.collection else set()
             if claim.recover or collection != pipeline.collection:
                 scrolled = pipeline.index.scroll(collection, claim.tenant, document_id=claim.document_id)
                 there |= {point.id for point in scrolled}
+            pipeline.may_write()
             pipeline.index.delete(collection, sorted(there))
             if left := pipeline.index.retrieve(collection, sorted(there)):
                 raise AssertionError(f"{len(left)} points of {claim.uri} survived their deletion")

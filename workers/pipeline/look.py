@@ -7,6 +7,9 @@ from schemas.errors import Reason, Refusal, Unreachable
 from schemas.identity import content_hash
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Pipeline, Unchanged, Unreached
 
+#: Workers that may die over a document before it is held: fewer and a healthy one is held for the machine's faults.
+CRASHES = 5
+
 
 def parse_key(parser: str, uri: str) -> str:
     """Under what a parse is stored: bytes alone do not decide it, the name's ending has a say in the kind."""
@@ -61,6 +64,8 @@ def _by_identity(pipeline: Pipeline, claim: Claim, entry: SourceEntry) -> Look |
     held = claim.held
     if held and entry.identity == held.identity != "" and held.fingerprint == pipeline.fingerprint.digest:
         return Blocked(Refusal(Reason(held.reason), held.detail), held.identity, held.content_hash, news=False)
+    if claim.crashes >= CRASHES:
+        return Blocked(Refusal(Reason.WORKER_CRASH, f"{claim.crashes} workers failed at it"), entry.identity)
     if entry.problem is not None:
         return Blocked(entry.problem, entry.identity)
     if not entry.identity or entry.identity != claim.identity or claim.last_hash is None:

@@ -46,7 +46,10 @@ class Tally:
 
 @dataclass
 class Pipeline:
-    """The parts a batch is worked on with. `collection` is the one written to; `now` gives seconds since the epoch."""
+    """The parts a batch is worked on with. `collection` is the one written to; `now` gives seconds since the epoch.
+
+    lease_s: seconds a claim lasts unless renewed.
+    """
 
     ledger: Ledger
     index: Index
@@ -58,10 +61,13 @@ class Pipeline:
     limits: Limits
     owner: str
     now: Callable[[], float]
+    lease_s: float
     sources: dict[int, KnownSource] = field(default_factory=dict)
     open_reader: Callable[[KnownSource], SourceReader] = field(kw_only=True)
     readers: dict[int, SourceReader] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+    #: Called before every write to the index; raises where the claims may have passed to another worker.
+    may_write: Callable[[], None] = lambda: None
     #: Called as each document is finished, with its URI.
     progress: Callable[[str], None] = lambda _uri: None
     _rounds: int = 0

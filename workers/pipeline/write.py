@@ -15,6 +15,9 @@ from schemas.payload import PointMeta, PointPayload, rfc3339
 from workers.pipeline.changes import Changes
 from workers.pipeline.parts import Pipeline, Shaped
 
+#: Points written between two looks at the lease.
+PART = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -38,6 +41,7 @@ def write(pipeline: Pipeline, drafts: Sequence[Draft], vectors: Mapping[str, Map
 
     Raises:
         Unreachable: the index did not confirm, or does not hold what was confirmed.
+        PenstockError: from `pipeline.may_write`, when the claims have passed to another worker.
     """
     intents = {
         draft.shaped.claim.document_id: (draft.shaped.claim.generation, pipeline.collection, draft.changes.ids)
@@ -49,10 +53,15 @@ def write(pipeline: Pipeline, drafts: Sequence[Draft], vectors: Mapping[str, Map
     now = pipeline.now()
     collection, index = pipeline.collection, pipeline.index
     with pipeline.tally.stage("index"):
-        index.upsert(collection, [point for draft in drafts for point in _points(pipeline, draft, vectors, now)])
+        points = [point for draft in drafts for point in _points(pipeline, draft, vectors, now)]
+        for start in range(0, len(points), PART):
+            pipeline.may_write()
+            index.upsert(collection, points[start : start + PART])
         reach("upsert.after")
+        pipeline.may_write()
         index.restamp(collection, [change for draft in drafts for change in _restamps(pipeline, draft, now)])
         reach("restamp.after")
+        pipeline.may_write()
         gone = [one for draft in drafts for one in draft.changes.delete]
         index.delete(collection, gone)
         reach("delete.after")

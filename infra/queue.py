@@ -1,0 +1,156 @@
+"""Celery: the only place that knows it. Carries wake-ups and scheduled jobs from Redis to worker processes.
+
+The ledger is the queue of record, so every setting here prefers losing a message to running one twice for long, or to
+a worker that stops taking any. What was measured of each is in docs/adr/0006.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+from celery.exceptions import Reject
+from kombu import Queue as KombuQueue
+from kombu.exceptions import OperationalError
+
+from infra.ledger.records import Priority
+from schemas.errors import OtherFingerprint, Unreachable
+
+QUEUES = {Priority.EVENT: "penstock.events", Priority.REINDEX: "penstock.reindex"}
+#: Seconds. Parsing one document has a limit of its own far below; the visibility timeout must be above.
+SOFT_LIMIT_S, HARD_LIMIT_S, VISIBILITY_S = 540, 600, 900
+#: How often beat looks whether a schedule's slot has come.
+TICK_S = 5.0
+
+
+def make_app(broker_url: str) -> Celery:
+    """The Celery application of a broker. JSON only: anything else on the queue is refused unread."""
+    app = Celery("penstock", broker=broker_url)
+    transport = {
+        "visibility_timeout": VISIBILITY_S,
+        # Looks for unacknowledged messages every 10 s; the default waits ten times as long.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "priority",  # events first
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        event_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        # A dead child's message is not run again at once and for ever: its lease ends, and the sweeper wakes anew.
+        task_reject_on_worker_lost=False,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        worker_max_tasks_per_child=2000,
+        worker_soft_shutdown_timeout=30,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        task_soft_time_limit=SOFT_LIMIT_S,
+        task_time_limit=HARD_LIMIT_S,
+        task_queues=[KombuQueue(name) for name in QUEUES.values()],
+        task_default_queue=QUEUES[Priority.EVENT],
+        task_create_missing_queues=False,
+        broker_transport_options=transport,
+        visibility_timeout=VISIBILITY_S,
+        broker_connection_timeout=5,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        enable_utc=True,
+    )
+    return app
+
+
+class WakeupQueue:
+    """The queues of wake-ups (workers.wakeups.Queue)."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def send(self, ids: Sequence[str], priority: Priority) -> None:
+        """Send one wake-up; fails at once where the broker does not answer."""
+        self.call("penstock.work", list(ids), priority)
+
+    def call(self, task: str, argument: Any, priority: Priority) -> None:
+        """Send a task with one JSON argument."""
+        try:
+            self._app.send_task(task, args=[argument], queue=QUEUES[priority], retry=False)
+        except (OperationalError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def depth(self, priority: Priority) -> int:
+        """How many messages wait in the queue."""
+        try:
+            with self._app.connection_for_write() as connection:
+                return int(connection.default_channel.client.llen(QUEUES[priority]))
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            "the broker of wake-ups", f"{type(error).__name__}: {error}", "start Redis, or correct its URL"
+        )
+
+
+def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
+    """Make functions of one JSON argument the tasks of these names.
+
+    A worker whose pipeline is not the ledger's current one hands its message back, for one that has it.
+    """
+
+    def bound(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        def run(argument: Any = None) -> None:
+            try:
+                function(argument)
+            except OtherFingerprint as error:
+                time.sleep(1)  # so that it is not handed to and fro at full speed
+                raise Reject(str(error), requeue=True) from error
+
+        return run
+
+    for name, function in tasks.items():
+        app.task(bound(function), name=name)
+
+
+def run_worker(app: Celery, *, concurrency: int, name: str) -> int:
+    """Work until told to stop: SIGTERM lets tasks in hand finish or give back. Returns the exit status."""
+    worker = app.Worker(
+        pool="prefork",
+        concurrency=concurrency,
+        hostname=f"{name}@{os.uname().nodename}",
+        queues=list(QUEUES.values()),
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        optimization="fair",
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def stopping_flag() -> Callable[[], bool]:
+    """Whether the worker was told to stop; made before the children are forked, and seen by them."""
+    flag = get_context("fork").Event()
+    signals.worker_shutting_down.connect(lambda **_: flag.set(), weak=False)
+    return flag.is_set
+
+
+def run_beat(app: Celery, folder: Path) -> None:
+    """Send a tick every few seconds until told to stop. What a tick leads to is decided by workers, from the ledger."""
+    app.conf.beat_schedule = {
+        "tick": {"task": "penstock.tick", "schedule": TICK_S, "args": [None], "options": {"expires": 6 * TICK_S}}
+    }
+    app.Beat(loglevel="WARNING", quiet=True, schedule=str(folder / "beat")).run()

@@ -1,0 +1,43 @@
+"""What may be concluded of a source: whether a listing verified it, and how removals in it are doubted."""
+
+from typing import Any
+
+from infra.ledger import Ledger
+from schemas.errors import Unreachable
+from workers.pipeline.parts import Pipeline
+from workers.reconcile import Reconciled
+from workers.removals import Guard
+
+#: Where removals are not found by one listing, those of the last hour are counted together.
+HOUR_S = 3600.0
+
+
+def unlisted_guard(pipeline: Pipeline, source_id: int) -> Guard:
+    """The guard of a source that was not listed: its root must be the one last seen, and the last hour counts."""
+    source, views = pipeline.sources[source_id], pipeline.ledger.views
+    try:
+        root = pipeline.reader(source).root_identity()
+    except Unreachable:
+        return Guard(0, root_trusted=False)
+    removed = views.removed_since(source_id, pipeline.now() - HOUR_S)
+    trusted = source.root_identity in (None, root)
+    # Counting is for the rare case that many were removed: an event must not cost more where there are more documents.
+    return Guard(lambda: views.live(source_id) + removed, removed, root_trusted=trusted)
+
+
+def vouch(ledger: Ledger, listing: Reconciled, guard: Guard) -> list[dict[str, Any]]:
+    """Record whether a listing verified its source; returns what of it could not be listed."""
+    source = listing.source
+    believed = all(document.document_id in guard.believed for document in listing.vanished)
+    if not listing.complete:
+        error = f"{listing.unlisted[0][0]} cannot be listed"
+        ledger.sources.failed(source.id, error=error, at=listing.began_at)
+    elif listing.root_changed and not believed:
+        error = "another folder stands in its place, and documents are missing from it"
+        ledger.sources.failed(source.id, error=error, at=listing.began_at)
+    else:
+        ledger.sources.verified(source.id, root_identity=listing.root, at=listing.began_at)
+    return [
+        {"uri": uri, "reason": refusal.reason.value, "detail": refusal.detail, "todo": refusal.todo}
+        for uri, refusal in listing.unlisted
+    ]

@@ -1,0 +1,160 @@
+"""A worker process: what the tasks do. Its parts are opened by the first task, after the fork, once.
+
+A task brings ids; what is due among them is claimed, worked on under a lease, and settled. Whatever goes wrong, the
+documents stay due in the ledger: given back here, or taken over by somebody else when the lease has run out.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from infra.ledger.records import Claim
+from infra.ledger.sources import KnownSource
+from schemas.errors import OtherFingerprint, PenstockError, Unreachable
+from workers import scheduled
+from workers.lease import Lease, LeaseLost, running_time
+from workers.pipeline.batch import Outcome, work
+from workers.pipeline.outcome import FIRST_RETRY_S, LONGEST_RETRY_S
+from workers.pipeline.parts import Pipeline
+from workers.removals import Removals
+from workers.vouching import unlisted_guard
+from workers.wakeups import Dispatcher
+
+_log = structlog.get_logger("penstock.worker")
+
+#: Rounds of one task over its documents: what is heard meanwhile is taken up at once, and a flood is left to others.
+ROUNDS = 3
+
+
+@dataclass
+class Worker:
+    """One process's parts. `observe` is told outcomes and the pipeline's tally; `stopping` asks for a quick end."""
+
+    pipeline: Pipeline
+    dispatcher: Dispatcher
+    audit_cadence: float
+    call: Callable[[str, object], None]
+    stopping: Callable[[], bool] = lambda: False
+    observe: Callable[[Sequence[Outcome], Pipeline], None] = lambda _outcomes, _pipeline: None
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    def work(self, ids: Sequence[str]) -> None:
+        """Work on those of the documents that are due and in nobody's hand.
+
+        Raises:
+            OtherFingerprint: this process has another pipeline than the ledger's current one.
+            Unreachable: the ledger does not answer.
+        """
+        for _ in range(ROUNDS):
+            began = running_time()
+            claims = self.pipeline.ledger.documents.claim(
+                owner=self.pipeline.owner,
+                now=self.pipeline.now(),
+                lease_s=self.pipeline.lease_s,
+                limit=len(ids),
+                round_=self.pipeline.next_round(),
+                collection=self.pipeline.collection,
+                ids=ids,
+                fingerprint=self.pipeline.fingerprint.to_json(),
+            )
+            if not claims or not self._work(claims, began):
+                return
+
+    def _work(self, claims: Sequence[Claim], began: float) -> bool:
+        """Work on claims; False when they did not come to their end."""
+        pipeline, documents = self.pipeline, self.pipeline.ledger.documents
+        self._know_sources(claims)
+        outcomes: list[Outcome] = []
+        with Lease(documents, claims, seconds=pipeline.lease_s, began=began, now=pipeline.now) as lease:
+            pipeline.may_write = lease.check
+            try:
+                for outcome in work(pipeline, claims, self._removals()):
+                    lease.settled(outcome.claim)
+                    outcomes.append(outcome)
+                    _log.info("document.settled", uri=outcome.claim.uri, outcome=outcome.verdict)
+                    if self.stopping():
+                        break
+            except LeaseLost as error:
+                _log.warning("lease.lost", documents=len(lease.left), error=str(error))
+                return False
+            except Unreachable as error:
+                self._give_back(lease.left, error, crashed=False)
+            except Exception as error:  # noqa: BLE001
+                # A fault of ours: the document it lies in is found by working on each alone, and held in the end.
+                _log.exception("work.failed", documents=[claim.uri for claim in lease.left])
+                self._give_back(lease.left, error, crashed=True)
+            else:
+                if self.stopping():
+                    documents.give_back(lease.left, next_attempt_at=0.0)
+                    return False
+                return True
+            finally:
+                pipeline.may_write = lambda: None
+                self.observe(outcomes, pipeline)
+        return False
+
+    def _give_back(self, claims: Sequence[Claim], error: Exception, *, crashed: bool) -> None:
+        attempts = max((claim.attempts for claim in claims), default=0)
+        wait = min(FIRST_RETRY_S * 2 ** min(attempts, 20), LONGEST_RETRY_S) * random.uniform(0.5, 1.0)  # noqa: S311
+        text = str(error) if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
+        _log.warning("work.given_back", documents=len(claims), error=text, seconds=round(wait, 1))
+        self.pipeline.ledger.documents.give_back(
+            claims, next_attempt_at=self.pipeline.now() + wait, error=text, crashed=crashed
+        )
+
+    def tick(self, _argument: object = None) -> None:
+        """Start whatever a schedule says is due by now: each slot once, however many ticks there are."""
+        self._same_pipeline()
+        now, ledger = self.pipeline.now(), self.pipeline.ledger
+        ledger.documents.hear_rechecks(at=now)
+        for job in scheduled.jobs(ledger.sources.all(), audit_cadence=self.audit_cadence):
+            if ledger.slots.take(job.name, job.slot(now)):
+                self.call(job.task, job.argument)
+
+    def reconcile(self, source_id: object) -> None:
+        """List a source and make due what differs; one at a time."""
+        self._same_pipeline()
+        if (source := self._source(source_id)) is None:
+            return
+        with self.pipeline.ledger.exclusively(f"penstock.reconcile.{source.id}"):
+            dispatch = lambda: self.dispatcher.wake(now=self.pipeline.now())  # noqa: E731
+            scheduled.reconcile_source(self.pipeline, source, dispatch=dispatch)
+
+    def reindex(self, _argument: object = None) -> None:
+        """Make due what the current pipeline would make otherwise."""
+        self._same_pipeline()
+        scheduled.reindex(self.pipeline)
+        self.dispatcher.wake(now=self.pipeline.now())
+
+    def audit(self, source_id: object) -> None:
+        """Audit a sample of a source."""
+        self._same_pipeline()
+        if (source := self._source(source_id)) is not None:
+            scheduled.audit_sample(self.pipeline, source)
+
+    def _same_pipeline(self) -> None:
+        # Another pipeline would find fault with everything, and must make nothing due.
+        if self.pipeline.ledger.get("fingerprint") != self.pipeline.fingerprint.to_json():
+            raise OtherFingerprint
+
+    def _source(self, source_id: object) -> KnownSource | None:
+        self._read_sources()
+        return self.pipeline.sources.get(int(str(source_id)))
+
+    def _know_sources(self, claims: Sequence[Claim]) -> None:
+        if any(claim.source_id not in self.pipeline.sources for claim in claims):
+            self._read_sources()
+
+    def _read_sources(self) -> None:
+        found = {source.id: source for source in self.pipeline.ledger.sources.all()}
+        for id_, source in found.items():
+            known = self.pipeline.sources.get(id_)
+            if known is not None and (known.uri, known.exclude) != (source.uri, source.exclude):
+                self.pipeline.readers.pop(id_, None)
+        self.pipeline.sources = found
+
+    def _removals(self) -> Removals:
+        return Removals(lambda source_id: unlisted_guard(self.pipeline, source_id))
