@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check wheel bench lock clean
+.PHONY: help demo test check wheel bench services services-stop lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,14 +14,15 @@ export DOCS ARGS
 
 help: ## list the verbs
 	@echo "Penstock keeps a vector index true to its sources. Verbs:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## the main job on examples/handbook, or on your own folder: make demo DOCS=path
 	@$(BIN)/python examples/demo.py $${DOCS:+"$$DOCS"}
 
 # Two workers: the slow tests wait for processes they started, so a second one pays even on two cores.
 test: $(READY) ## run all tests; narrow with make test ARGS="-k words tests/unit"
-	@$(BIN)/python -m tests.support.s3 build
+	@$(BIN)/python -m tests.support.services build
+	@$(BIN)/python -m tests.support.compose_schema build
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, and the wheel on its own
@@ -48,6 +49,12 @@ wheel: $(READY) ## build the wheel, import and run it from an empty folder
 bench: $(READY) ## measure speed, as ratios taken in one run; one of them: make bench ARGS=chunking
 	@set -e; for name in $${ARGS:-$$(basename -s .py -a benchmarks/[a-z]*.py)}; do \
 	    echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name"; done
+
+services: $(READY) ## start Kafka, Redis, PostgreSQL, S3 and Qdrant here, without containers; settings in .services.env
+	@$(BIN)/python -m tests.support.services start
+
+services-stop: $(READY) ## end exactly the servers that `make services` started; their data stays
+	@$(BIN)/python -m tests.support.services stop
 
 # uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 #     --group dev pyproject.toml -o requirements.lock

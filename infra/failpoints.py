@@ -36,6 +36,9 @@ PLACES = (
     "settle.after",
 )
 
+#: The places of intake, in the order a batch of events passes them.
+INTAKE_PLACES = ("bury.after", "hear.after", "commit.after")
+
 
 def reach(name: str) -> None:
     """Pass a named place."""

@@ -3,6 +3,7 @@
 format         the layout's version      ledger.sqlite   the ledger
 lock           held while writing        index/          the embedded index
 holder.json    who holds it              penstock.sock   where the holder answers (infra/home_socket.py)
+push/          pushed content, by tenant and name, unless PENSTOCK_PUSH_STORE says otherwise
 """
 
 import contextlib
@@ -28,6 +29,7 @@ class Home:
         self.folder = folder
         self.ledger = folder / "ledger.sqlite"
         self.index = folder / "index"
+        self.push = folder / "push"
         self.socket = folder / "penstock.sock"
         self._lock = folder / "lock"
         self._holder = folder / "holder.json"

@@ -8,6 +8,7 @@ synced once per write here instead of once per point by the client.
 # ruff: noqa: D102 - the port describes the methods
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,11 +20,14 @@ import numpy as np
 
 from infra.index_rules import candidates, collection_name, fuse, restamped
 from infra.ports import Hit, Point, Restamp, SparseVector, StoredPoint, Vectors
+from infra.settings import without_passwords
 from schemas.errors import PenstockError, Unreachable
 from schemas.payload import DENSE, INDEXED_FIELDS, SPARSE
 
 #: The alias readers query.
 ALIAS = "penstock"
+#: The oldest server this is written for: its client speaks to one minor version below its own at most.
+OLDEST_SERVER = (1, 19)
 #: Points in one request: about 3 MB as JSON, a tenth of what a server accepts by default.
 _BATCH = 256
 #: Points in one page of a scroll. Local mode filters all points for every page, so its pages are large.
@@ -51,6 +55,8 @@ class QdrantIndex:
         self._is_server = location.startswith(("http://", "https://"))
         with self._driver():
             if self._is_server:
+                # Said for every client of a key over plain HTTP, which on a private network is the operator's choice.
+                warnings.filterwarnings("ignore", message="Api key is used with an insecure", category=UserWarning)
                 self._client = QdrantClient(url=location, api_key=api_key, timeout=timeout_s, check_compatibility=False)
                 return
             # Said on every opening beyond 20,000 points; the decision record says it once.
@@ -58,6 +64,24 @@ class QdrantIndex:
             where: dict[str, Any] = {"location" if location == ":memory:" else "path": location}
             self._client = QdrantClient(**where, force_disable_check_same_thread=True)
             self._tune_local()
+
+    def check_server(self) -> str | None:
+        """The server's version; None in local mode.
+
+        Raises:
+            Unreachable: it does not answer, or is older than OLDEST_SERVER.
+        """
+        if not self._is_server:
+            return None
+        with self._driver():
+            version = self._client.info().version
+            found = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+            if found < OLDEST_SERVER:
+                oldest = ".".join(map(str, OLDEST_SERVER))
+                raise self._unreachable(
+                    f"it is Qdrant {version}, older than {oldest}", f"upgrade it to {oldest} or later"
+                )
+            return version
 
     def collections(self) -> list[str]:
         with self._driver():
@@ -67,11 +91,15 @@ class QdrantIndex:
         models = self._models
         with self._driver():
             if not self._client.collection_exists(collection_name(collection)):
-                self._client.create_collection(
-                    collection,
-                    vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
-                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                )
+                try:
+                    self._client.create_collection(
+                        collection,
+                        vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                        sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                    )
+                except Exception:  # another process may have made it in between: workers start together
+                    if not self._client.collection_exists(collection):
+                        raise
                 self._tune_local()
             if self._is_server:  # local mode has no payload indexes
                 self._index_fields(collection)
@@ -274,10 +302,25 @@ class QdrantIndex:
         except Exception as error:
             if "already accessed by another instance" in str(error):
                 raise self._unreachable("another process has it open", "wait for it to finish, or stop it") from error
-            raise self._unreachable(f"{type(error).__name__}: {error}", "run `penstock doctor`") from error
+            raise self._unreachable(_said(error), "run `penstock doctor`") from error
 
     def _unreachable(self, what: str, todo: str) -> Unreachable:
-        return Unreachable(f"index {self._location}", what, todo)
+        return Unreachable(f"index {without_passwords(self._location)}", what, todo)
+
+
+def _said(error: Exception) -> str:
+    """What went wrong on one line: the client's own errors for servers take two, or none."""
+    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+    if isinstance(error, UnexpectedResponse):
+        try:
+            text = error.structured()["status"]["error"]
+        except (ValueError, LookupError, TypeError):
+            text = error.reason_phrase
+        return f"it answered {error.status_code}: {text}"
+    if isinstance(error, ResponseHandlingException):
+        return " ".join(f"no usable answer: {str(error.source) or type(error.source).__name__}".split())
+    return f"{type(error).__name__}: {error}"
 
 
 def _stored(record: Any) -> StoredPoint:

@@ -4,7 +4,7 @@ Every port has at least two implementations and one contract suite (tests/contra
 Driver types never cross a port.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -214,3 +214,88 @@ class VectorCache(Protocol):
 
     def put(self, tenant: str, model: str, vectors: dict[str, Vectors]) -> None:
         """Remember vectors; known keys stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it lies in a log. `at`: seconds since the epoch, by whoever wrote it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to be written."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+#: (topic, partition)
+Partition = tuple[str, int]
+
+
+class Publisher(Protocol):
+    """Writes to a log. Messages of one key keep their order."""
+
+    def send(self, messages: Sequence[Message]) -> list[tuple[int, int]]:
+        """Write messages, and return (partition, offset) of each once every replica in sync has it.
+
+        Blocks until then, some seconds at the most.
+
+        Raises:
+            Unreachable: not all are confirmed; those that were may appear a second time when sent again.
+        """
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+class Stream(Protocol):
+    """Reads some topics as a member of a group, each partition in order, from the offset the group has committed.
+
+    What is not committed comes again: after a restart here, after `lost` wherever the partition went. Not thread-safe.
+    """
+
+    def poll(self, timeout_s: float, limit: int) -> list[Record]:
+        """The next records, at most `limit`; waits no longer than `timeout_s` for the first, returns none if paused.
+
+        To be called often, paused or not: whoever stops calling is taken for dead by the group.
+
+        Raises:
+            Unreachable: the log does not answer. To be called again.
+        """
+
+    def lost(self) -> set[Partition]:
+        """The partitions taken away since this was last asked: uncommitted records of theirs come again elsewhere."""
+
+    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        """Record, for each partition, the next offset to be read; False if the group no longer lets us.
+
+        Raises:
+            Unreachable: the log does not answer.
+        """
+
+    def pause(self) -> None:
+        """Hand out nothing more, also of partitions that arrive later."""
+
+    def resume(self) -> None:
+        """End the pause."""
+
+    def lag(self) -> int:
+        """How many records of its partitions were not handed out yet.
+
+        Raises:
+            Unreachable: the log does not answer.
+        """
+
+    def close(self) -> None:
+        """Leave the group and release everything."""

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import redis
 from celery import Celery, signals
 from celery.exceptions import Reject
 from kombu import Queue as KombuQueue
@@ -101,6 +102,27 @@ class WakeupQueue:
         return Unreachable(
             "the broker of wake-ups", f"{type(error).__name__}: {error}", "start Redis, or correct its URL"
         )
+
+
+def check_broker(url: str) -> list[tuple[bool, str]]:
+    """Whether a broker answers, and whether it would ever throw messages away: (fits, what was found).
+
+    Raises:
+        Unreachable: it does not answer.
+    """
+    where = "PENSTOCK_CELERY_BROKER_URL"
+    try:
+        client = redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5)
+        with client:
+            memory, persistence = client.info("memory"), client.info("persistence")
+    except (redis.RedisError, ValueError, OSError) as error:
+        todo = f"start Redis, or correct {where}"
+        raise Unreachable("the broker of wake-ups", f"{type(error).__name__}: {error}", todo) from error
+    policy, aof = memory.get("maxmemory_policy"), bool(persistence.get("aof_enabled"))
+    return [
+        (policy == "noeviction", f"maxmemory-policy is {policy} (any other than noeviction drops wake-ups)"),
+        (aof, f"appendonly is {'on' if aof else 'off: a restart loses what is queued, which is then sent again'}"),
+    ]
 
 
 def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 from schemas.errors import UsageError
-from schemas.identity import file_uri, quote, s3_uri
+from schemas.identity import file_uri, push_uri, quote, s3_uri
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -24,7 +24,7 @@ def source_uri(argument: str) -> str:
     taken for a URI (`%20` is a space) and keeps its ending: only the bucket knows what `s3://bucket/docs` is.
 
     Raises:
-        UsageError: neither a path nor a `file://` or `s3://` URI.
+        UsageError: neither a path nor a `file://`, `s3://` or `push://` URI.
     """
     scheme = _SCHEME.match(argument)
     if scheme is None:
@@ -37,6 +37,8 @@ def source_uri(argument: str) -> str:
             return _path_uri(path, argument)
     if scheme[1].lower() == "s3":
         return _bucket_uri(rest, argument)
+    if scheme[1].lower() == "push":
+        return _push_source_uri(rest, argument)
     raise _not_a_source(argument)
 
 
@@ -61,9 +63,20 @@ def _bucket_uri(rest: bytes, argument: str) -> str:
     return s3_uri(*names)
 
 
+def _push_source_uri(rest: bytes, argument: str) -> str:
+    name, _, id_ = rest.partition(b"/")
+    # A whole source, or a folder in it, ends in "/"; the rules are those of a document in it.
+    folder = rest.endswith(b"/") or not id_
+    try:
+        uri = push_uri(name, id_.removesuffix(b"/") or b"any")
+    except ValueError as error:
+        raise UsageError(f"{quote(os.fsencode(argument))} is not a source", str(error)) from None
+    return (uri.removesuffix("any") if not id_ else uri + "/") if folder else uri
+
+
 def _not_a_source(argument: str) -> UsageError:
     shown = quote(os.fsencode(argument)) if not argument.isprintable() else argument
-    return UsageError(f"{shown!r} is not a source", "give a folder, a file, or s3://bucket/prefix")
+    return UsageError(f"{shown!r} is not a source", "give a folder, a file, s3://bucket/prefix or push://name/")
 
 
 class Exclusions:

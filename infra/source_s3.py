@@ -175,24 +175,7 @@ class S3Source:
     def _client(self) -> "S3Client":
         if self._given is not None:
             return self._given
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-            s3={"addressing_style": "path"} if self._endpoint_url else {},
-        )
-        try:
-            session = boto3.session.Session()
-            region = session.region_name or "us-east-1"
-            return session.client("s3", region_name=region, endpoint_url=self._endpoint_url, config=config)
-        except ValueError:
-            raise Unreachable(self.uri, "the endpoint is not a URL", "correct PENSTOCK_S3_ENDPOINT_URL") from None
-        except BotoCoreError as error:
-            raise unreachable(self.uri, error, "the store") from None
+        return open_client(self.uri, self._endpoint_url)
 
     @property
     def _endpoint(self) -> str:
@@ -200,6 +183,32 @@ class S3Source:
         parts = urlsplit(self._client.meta.endpoint_url)
         host = parts.hostname or ""
         return "aws" if host.endswith(".amazonaws.com") else host + (f":{parts.port}" if parts.port else "")
+
+
+def open_client(where: str, endpoint_url: str | None) -> "S3Client":
+    """A client that gives up in time. `where`: the URI that errors name; `endpoint_url`: None for what boto3 finds.
+
+    Raises:
+        Unreachable: no client can be made of these settings.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        s3={"addressing_style": "path"} if endpoint_url else {},
+    )
+    try:
+        session = boto3.session.Session()
+        region = session.region_name or "us-east-1"
+        return session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
+    except ValueError:
+        raise Unreachable(where, "the endpoint is not a URL", "correct PENSTOCK_S3_ENDPOINT_URL") from None
+    except BotoCoreError as error:
+        raise unreachable(where, error, "the store") from None
 
 
 def _fields(parameters: Mapping[str, str]) -> tuple[str, ...]:

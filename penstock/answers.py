@@ -18,7 +18,8 @@ from workers.advance import collection_name
 from workers.audit import Findings, audit, repair
 from workers.parsing.sandbox import ParserProcess
 from workers.removals import Removals
-from workers.run import drain, unlisted_guard
+from workers.run import drain
+from workers.vouching import unlisted_guard
 
 #: How long a reader waits for another reader to close the index: opening, asking and closing takes well under this.
 READER_WAIT_S = 30.0
@@ -26,22 +27,31 @@ READER_WAIT_S = 30.0
 
 def answering(shop: Workshop) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What the holder of the home answers on its socket, from the parts it has open."""
-    embedder = shop.pipeline.embedder
+    find = searching(shop.settings, shop.ledger, shop.index, shop.pipeline.embedder)
 
     def answer(question: dict[str, Any]) -> dict[str, Any]:
         match question.pop("ask", None):
             case "search":
-                nonlocal embedder
-                embedder = _searching_model(shop.settings, shop.ledger, embedder)
-                embedder = _matching(shop.settings, shop.index, embedder)
-                query = Query(**question)
-                return search(query, ledger=shop.ledger, index=shop.index, embedder=embedder, now=time.time())
+                return find(Query(**question))
             case "audit":
                 return _audit(shop.settings, shop.ledger, shop.index, **question).to_json()
             case unknown:
                 raise UsageError(f"the process that holds the home does not answer {unknown!r}", "upgrade it")
 
     return answer
+
+
+def searching(
+    settings: Settings, ledger: Ledger, index: Index, embedder: Embedder
+) -> Callable[[Query], dict[str, Any]]:
+    """Searches with parts that stay open, and with whatever model the active collection has by then."""
+
+    def find(query: Query) -> dict[str, Any]:
+        nonlocal embedder
+        embedder = _matching(settings, index, _searching_model(settings, ledger, embedder))
+        return search(query, ledger=ledger, index=index, embedder=embedder, now=time.time())
+
+    return find
 
 
 def answer_search(settings: Settings, query: Query) -> dict[str, Any]:
@@ -142,6 +152,13 @@ def _matching(settings: Settings, index: Index, embedder: Embedder) -> Embedder:
 def _reading(settings: Settings, question: dict[str, Any]) -> Iterator[Index | dict[str, Any]]:
     """The index, opened under the lock for a moment, or the answer of whoever came to hold it meanwhile."""
     home, began = Home(settings.folder), time.monotonic()
+    if settings.qdrant_url is not None:  # a server: nobody holds it
+        index = open_index(settings)
+        try:
+            yield index
+        finally:
+            index.close()
+        return
     while True:
         with ExitStack() as stack:
             try:

@@ -169,6 +169,20 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
 
+    settings = context.settings()
+    if settings.kafka_bootstrap_servers:
+        from penstock.compose import open_publisher
+        from penstock.watching import watch_scaled
+
+        publisher = open_publisher(settings)
+        assert publisher is not None
+        try:
+            watch_scaled(
+                settings, sources, publisher, tenant=tenant, stop=stop, ready=lambda: view.out.print("Watching.")
+            )
+        finally:
+            publisher.close()
+        return 0
     told: list[Any] = []
 
     def news(report: Any) -> list[Any]:
@@ -185,7 +199,7 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
             view.out.print(", ".join(f"{n} {name}" for name, n in changed.items()))
         view.refusals(new)
 
-    with workshop(context.settings()) as shop, serving(shop.home.socket, answering(shop)):
+    with workshop(settings) as shop, serving(shop.home.socket, answering(shop)):
         with view.progress("indexing", quiet=context.json) as step:
             shop.pipeline.progress = step
             report = run_index(shop, sources, tenant=tenant, insist=allow_mass_delete)
@@ -200,6 +214,31 @@ def watch(context: _Context, sources: tuple[str, ...], tenant: str, allow_mass_d
         if context.json:
             context.show(report.to_json(), "index_report")
         return 0 if found else 2
+
+
+@cli.command()
+@_json_option
+@_pass
+def serve(context: _Context) -> int:
+    """Take in signed webhooks and pushed content over HTTP, until interrupted."""
+    from penstock import view
+    from penstock.compose import open_publisher
+    from penstock.serve import serve_embedded, serve_scaled
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings = context.settings()
+
+    def ready(address: str) -> None:
+        context.show({"serving": address}, "serving")
+
+    publisher = open_publisher(settings)
+    if publisher is None:
+        serve_embedded(settings, stop=stop, ready=ready, on_round=lambda report: view.refusals(report.unreachable))
+    else:
+        serve_scaled(settings, publisher, stop=stop, ready=ready)
+    return 0
 
 
 @cli.command()
@@ -302,6 +341,57 @@ def forget(context: _Context, uri: str | None, tenant: str | None) -> int:
     return 0
 
 
+def _running(context: _Context, command: str) -> int:
+    from penstock import processes
+
+    return int(getattr(processes, command)(context.settings()))
+
+
+@cli.command()
+@_json_option
+@_pass
+def intake(context: _Context) -> int:
+    """Take Kafka's events into the ledger and wake workers (a server process)."""
+    return _running(context, "intake")
+
+
+@cli.command()
+@_json_option
+@_pass
+def worker(context: _Context) -> int:
+    """Work on what is due (a server process)."""
+    return _running(context, "worker")
+
+
+@cli.command()
+@_json_option
+@_pass
+def beat(context: _Context) -> int:
+    """Fire schedules: reconcile, reindex, audit (a server process)."""
+    return _running(context, "beat")
+
+
+@cli.command()
+@_json_option
+@_pass
+def relay(context: _Context) -> int:
+    """Carry bucket notifications from SQS to Kafka (a server process)."""
+    return _running(context, "relay")
+
+
+@cli.command("dead-letters")
+@click.argument("action", type=click.Choice(["list", "replay"]))
+@_json_option
+@_pass
+def dead_letters(context: _Context, action: str) -> int:
+    """Show events that were not understood, or send them again."""
+    from penstock import letters
+
+    found = getattr(letters, f"{action}_letters")(context.settings())
+    context.show(found, "letters")
+    return 1 if found["vanished"] else 0
+
+
 @cli.command()
 @click.option("--fix", is_flag=True, help="Mend what can be mended: stale claims, the recorded fingerprint.")
 @_json_option
@@ -315,7 +405,7 @@ def doctor(context: _Context, fix: bool) -> int:
     fixed: list[str] = []
     if fix:
         with workshop(settings) as shop:
-            fixed = checks.fix(shop)
+            fixed = checks.fix(settings, shop)
     found = checks.doctor(settings) | {"fixed": fixed}
     context.show(found, "checks")
     return 0 if found["healthy"] else 2

@@ -4,15 +4,20 @@ import glob
 import os
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from infra.home import Home
 from infra.ledger import Ledger, open_ledger
 from infra.ledger.sources import KnownSource
-from infra.ports import Embedder, Index, SourceReader, Tokenizer
+from infra.ports import Embedder, Index, Publisher, SourceReader, Tokenizer
+from infra.push_store import PushStore
 from infra.settings import Settings, declared_sources
 from infra.source_names import source_uri
 from schemas.errors import Unreachable
 from schemas.sources import Source, owners
+
+if TYPE_CHECKING:
+    from infra.index_qdrant import QdrantIndex
 
 
 def ledger_url(settings: Settings) -> str:
@@ -26,7 +31,22 @@ def existing_ledger(settings: Settings) -> Ledger | None:
     home.check_format()
     if settings.database_url is None and not home.exists:
         return None
-    return open_ledger(ledger_url(settings), now=time.time(), keep_open=False)
+    return open_ledger(
+        ledger_url(settings), now=time.time(), keep_open=False, recover_unknown=lambda: index_was_used(settings)
+    )
+
+
+def index_was_used(settings: Settings) -> bool:
+    """Whether a server's index holds anything of ours: a ledger made beside it was lost, and knows nothing of that."""
+    if settings.qdrant_url is None:
+        return False
+    from workers.advance import ours  # takes parsers along, which most commands need not load
+
+    index = open_server(settings)
+    try:
+        return bool(ours(index))
+    finally:
+        index.close()
 
 
 def open_index(settings: Settings) -> Index:
@@ -35,12 +55,20 @@ def open_index(settings: Settings) -> Index:
         from infra.index_edge import EdgeIndex
 
         return EdgeIndex(Home(settings.folder).index)
+    if settings.qdrant_url is not None:
+        return open_server(settings)
     from infra.index_qdrant import QdrantIndex
 
-    if settings.qdrant_url is not None:
-        key = settings.qdrant_api_key
-        return QdrantIndex(settings.qdrant_url, api_key=key.get_secret_value() if key else None)
     return QdrantIndex(str(Home(settings.folder).index))
+
+
+def open_server(settings: Settings) -> "QdrantIndex":
+    """The configured Qdrant server."""
+    from infra.index_qdrant import QdrantIndex
+
+    assert settings.qdrant_url is not None
+    key = settings.qdrant_api_key
+    return QdrantIndex(settings.qdrant_url, api_key=key.get_secret_value() if key else None)
 
 
 def open_model(settings: Settings, name: str | None = None, *, dtype: str = "auto") -> tuple[Tokenizer, Embedder]:
@@ -56,11 +84,35 @@ def open_reader(settings: Settings, source: Source) -> SourceReader:
         from infra.source_s3 import S3Source
 
         return S3Source(source.uri, endpoint_url=settings.s3_endpoint_url, exclude=source.exclude)
+    if source.uri.startswith("push://"):
+        from infra.source_push import PushSource
+
+        base = open_push_store(settings).where(source.tenant)
+        stored = source.model_copy(update={"uri": base + source.uri.removeprefix("push://")})
+        return PushSource(source.uri, open_reader(settings, stored), base=base)
     from infra.source_folder import FolderSource
     from schemas.identity import file_path
 
     root = file_path(source.uri)
     return FolderSource(root, exclude=(*source.exclude, *_home_within(settings, root)), clock=time.time)
+
+
+def open_publisher(settings: Settings) -> Publisher | None:
+    """Where events are published, or None in the embedded composition."""
+    if settings.kafka_bootstrap_servers is None:
+        return None
+    from infra.kafka import KafkaPublisher
+
+    return KafkaPublisher(settings.kafka_bootstrap_servers)
+
+
+def open_push_store(settings: Settings) -> PushStore:
+    """Where pushed content lies."""
+    from infra.push_store import FolderPushStore, S3PushStore
+
+    if settings.push_store is None:
+        return FolderPushStore(Home(settings.folder).push)
+    return S3PushStore(settings.push_store, endpoint_url=settings.s3_endpoint_url)
 
 
 def _home_within(settings: Settings, root: bytes) -> list[str]:

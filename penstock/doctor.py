@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from infra.home import Home
 from infra.settings import Settings, without_passwords
-from penstock.compose import existing_ledger, open_index, open_model, open_reader
+from penstock.compose import existing_ledger, open_index, open_model, open_reader, open_server
 from penstock.indexing import advance_to_current
+from penstock.scaled import declare
 from penstock.workshop import fingerprint
 from schemas.errors import HomeBusy, PenstockError
 
@@ -24,7 +25,7 @@ def doctor(settings: Settings) -> dict[str, Any]:
     """Check every part: {"checks": [{"part", "state", "detail"}], "settings": {...}, "healthy"}."""
     checks = [
         {"part": part, "state": state, "detail": without_passwords(detail)}
-        for check in (_home, _model, _ledger, _index, _fingerprint, _sources, _parsers)
+        for check in (_home, _model, _ledger, _index, _kafka, _broker, _fingerprint, _sources, _parsers)
         for part, state, detail in _contained(check, settings)
     ]
     return {
@@ -44,10 +45,19 @@ def masked(settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def fix(shop: Any) -> list[str]:
-    """What `--fix` does: break the claims of the dead (done by opening the home) and advance the fingerprint."""
+def fix(settings: Settings, shop: Any) -> list[str]:
+    """What `--fix` does: migrate the ledger and take back claims (done by opening), topics, sources, fingerprint."""
+    done = ["the ledger's tables are this version's"]
+    if not shop.ledger.shared:
+        done.append("claims of dead processes were taken back")
+    if settings.kafka_bootstrap_servers:
+        from infra.kafka_topics import DOCUMENTS, create_topics
+
+        made = create_topics(settings.kafka_bootstrap_servers, [DOCUMENTS, settings.kafka_s3_topic])
+        done += [f"Kafka topic {name} was made or widened" for name in made]
+    declare(settings, shop.ledger)
     advance_to_current(shop)
-    return ["claims of dead processes were taken back", "the fingerprint is the current one"]
+    return [*done, "the fingerprint is the current one"]
 
 
 Checked = Iterator[tuple[str, str, str]]
@@ -89,12 +99,26 @@ def _ledger(settings: Settings) -> Checked:
         yield "ledger", OK, "none yet"
         return
     count = sum(1 for standing in ledger.views.standings() if not standing.gone)
-    yield "ledger", OK, f"{count} documents"
+    yield "ledger", OK, f"{settings.database_url or 'embedded'}: {count} documents"
+    if letters := ledger.letters.count():
+        yield "dead letters", WARN, f"{letters} events were not understood: see `penstock dead-letters list`"
 
 
 def _index(settings: Settings) -> Checked:
     home = Home(settings.folder)
-    if settings.qdrant_url is None and not home.exists:
+    if settings.qdrant_url is not None:
+        index = open_server(settings)
+        try:
+            version = index.check_server()
+            yield (
+                "index",
+                OK,
+                f"{settings.qdrant_url}: Qdrant {version}, searches use {index.active() or 'nothing yet'}",
+            )
+        finally:
+            index.close()
+        return
+    if not home.exists:
         yield "index", OK, f"embedded ({settings.index}), none yet"
         return
     try:
@@ -104,12 +128,30 @@ def _index(settings: Settings) -> Checked:
                 yield (
                     "index",
                     OK,
-                    f"{settings.qdrant_url or settings.index}: searches use {index.active() or 'nothing yet'}",
+                    f"{settings.index}: searches use {index.active() or 'nothing yet'}",
                 )
             finally:
                 index.close()
     except HomeBusy:
         yield "index", OK, "open in the process that holds the home"
+
+
+def _kafka(settings: Settings) -> Checked:
+    if settings.kafka_bootstrap_servers is None:
+        return
+    from infra.kafka_topics import DOCUMENTS, check_topics
+
+    check_topics(settings.kafka_bootstrap_servers, [DOCUMENTS, settings.kafka_s3_topic])
+    yield "kafka", OK, f"{settings.kafka_bootstrap_servers}: every topic is there, and dead letters fit"
+
+
+def _broker(settings: Settings) -> Checked:
+    if settings.celery_broker_url is None:
+        return
+    from infra.queue import check_broker
+
+    for fits, detail in check_broker(settings.celery_broker_url):
+        yield "broker", OK if fits else WARN, detail
 
 
 def _fingerprint(settings: Settings) -> Checked:

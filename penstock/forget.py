@@ -1,7 +1,9 @@
 """Forget: erase a document, or a tenant, everywhere we can reach, and prove it. What we cannot reach is named."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from penstock.compose import open_push_store, open_reader
 from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
@@ -29,6 +31,7 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
             raise UsageError(f"{uri} is not a document of tenant {tenant}", todo)
         doomed = {id_: uri}
     ids = list(doomed)
+    _erase_pushed(shop, tenant, sorted(doomed.values()), whole=uri is None)
     # Killed half-way, what is left of a document must not pass for the whole: from here on it is due.
     shop.ledger.documents.distrust(ids, at=shop.pipeline.now())
     points = _points(shop, tenant, uri)
@@ -53,6 +56,17 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
         "proved": True,
         "out_of_reach": list(OUT_OF_REACH),
     }
+
+
+def _erase_pushed(shop: Workshop, tenant: str, uris: Sequence[str], *, whole: bool) -> None:
+    """Delete from the push store what is forgotten, and of a whole tenant also what was never indexed."""
+    store = open_push_store(shop.settings)
+    pushed = {uri for uri in uris if uri.startswith("push://")}
+    for source in shop.ledger.sources.all() if whole else ():
+        if source.tenant == tenant and source.uri.startswith("push://"):
+            pushed |= {entry.uri for entry in open_reader(shop.settings, source).list()}
+    for uri in sorted(pushed):
+        store.delete(tenant, uri)
 
 
 def _points(shop: Workshop, tenant: str, uri: str | None) -> dict[str, list[str]]:

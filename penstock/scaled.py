@@ -10,10 +10,10 @@ from infra.ledger.records import Priority
 from infra.queue import WakeupQueue, make_app
 from infra.settings import Settings, declared_sources
 from infra.source_names import source_uri
-from penstock.compose import open_index
+from penstock.compose import index_was_used, open_server
 from penstock.workshop import make_pipeline
 from schemas.errors import UsageError
-from workers.advance import advance, ours
+from workers.advance import advance
 from workers.parsing.sandbox import ParserProcess
 from workers.pipeline.batch import Outcome
 from workers.pipeline.parts import Pipeline
@@ -24,6 +24,7 @@ from workers.worker import Worker
 NEEDS = {
     "intake": ("kafka_bootstrap_servers", "celery_broker_url", "database_url"),
     "worker": ("celery_broker_url", "database_url", "qdrant_url"),
+    "serve": ("kafka_bootstrap_servers", "database_url"),
     "beat": ("celery_broker_url",),
     "relay": ("kafka_bootstrap_servers", "sqs_queue_url"),
     "dead-letters replay": ("kafka_bootstrap_servers", "database_url"),
@@ -44,19 +45,8 @@ def require(settings: Settings, command: str) -> None:
 
 def open_shared_ledger(settings: Settings) -> Ledger:
     """The ledger on its server, with what is declared in the sources file registered."""
-
-    def lost() -> bool:
-        """Whether a ledger that is made now stands beside an index that is not new."""
-        if settings.qdrant_url is None:
-            return False
-        index = open_index(settings)
-        try:
-            return bool(ours(index))
-        finally:
-            index.close()
-
     assert settings.database_url is not None
-    ledger = open_ledger(settings.database_url, now=time.time(), recover_unknown=lost)
+    ledger = open_ledger(settings.database_url, now=time.time(), recover_unknown=lambda: index_was_used(settings))
     declare(settings, ledger)
     return ledger
 
@@ -76,8 +66,9 @@ def declare(settings: Settings, ledger: Ledger) -> None:
 def scaled_pipeline(settings: Settings) -> Iterator[Pipeline]:
     """A worker process's pipeline; opened after the fork, once."""
     with ExitStack() as stack:
-        index = open_index(settings)
+        index = open_server(settings)
         stack.callback(index.close)
+        index.check_server()
         ledger = open_shared_ledger(settings)
         stack.callback(ledger.close)
         parser = stack.enter_context(ParserProcess(timeout_s=settings.parse_timeout))

@@ -20,7 +20,8 @@ from schemas.errors import Unreachable
 from schemas.events import DocumentEvent
 from schemas.identity import file_path
 from workers.intake import hear
-from workers.run import HOUR_S, Report, run
+from workers.run import Report, run
+from workers.vouching import HOUR_S
 
 _log = structlog.get_logger("penstock.watch")
 
@@ -35,9 +36,13 @@ def follow(
     stop: threading.Event,
     on_round: Callable[[Report], None],
     insist: bool = False,
+    events: "queue.Queue[DocumentEvent] | None" = None,
 ) -> None:
-    """Follow sources until `stop` is set; `on_round` sees the report of every round that did something."""
-    events: queue.Queue[DocumentEvent] = queue.Queue()
+    """Follow sources until `stop` is set; `on_round` sees the report of every round that did something.
+
+    events: where others put what they heard, beside the folders that are watched.
+    """
+    events = queue.Queue() if events is None else events
     for source in sources:
         if source.uri.startswith("file://"):
             _start(source, events, stop)
@@ -45,7 +50,7 @@ def follow(
     listed = {source.id: time.monotonic() for source in sources}
     overdue: set[int] = set()
     while not stop.is_set():
-        batch = _gather(events, stop)
+        batch = gather(events, stop)
         now = time.monotonic()
         overdue |= {source.id for source in sources if now - listed[source.id] >= source.cadence}
         overdue |= hear(shop.ledger, batch, list(shop.pipeline.sources.values()), now=shop.pipeline.now())
@@ -83,7 +88,7 @@ def _start(source: KnownSource, events: "queue.Queue[DocumentEvent]", stop: thre
     threading.Thread(target=produce, name=f"watch {source.uri}", daemon=True).start()
 
 
-def _gather(events: "queue.Queue[DocumentEvent]", stop: threading.Event) -> list[DocumentEvent]:
+def gather(events: "queue.Queue[DocumentEvent]", stop: threading.Event) -> list[DocumentEvent]:
     """The next changes, together with what follows closely; at most a second's wait."""
     try:
         batch = [events.get(timeout=1.0)]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.events import CHANGED, REMOVED, DocumentEvent, DocumentEventData
-from schemas.identity import file_uri
+from schemas.identity import file_path, file_uri
 
 #: Milliseconds within which changes are taken together.
 DEBOUNCE_MS = 200
@@ -42,6 +42,21 @@ def watch_folder(
                     yield _event(_uri(path, removed=removed), removed=removed, time=now(), id_=new_id())
     except FileNotFoundError:
         return  # the next listing says what became of the folder
+
+
+def each_file(
+    event: DocumentEvent, *, new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+) -> Iterator[DocumentEvent]:
+    """The events an event stands for: that of a folder, moved here with all it holds, is one for each file in it."""
+    if not event.subject.endswith("/"):
+        yield event
+        return
+    for folder, _, names in os.walk(file_path(event.subject)):
+        for name in sorted(names):
+            uri = file_uri(os.path.join(folder, name))  # noqa: PTH118  raw bytes, which pathlib does not take
+            yield event.model_copy(
+                update={"id": new_id(), "subject": uri, "data": event.data.model_copy(update={"uri": uri})}
+            )
 
 
 def _hidden(path: str, folder: Path) -> bool:

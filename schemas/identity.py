@@ -13,6 +13,10 @@ NAMESPACE = uuid.UUID("7b1c2a52-6f0e-5d0e-9a53-2f2d1c5a9e10")
 #: Default tenant.
 DEFAULT_TENANT = "default"
 
+#: Most bytes of one segment of a pushed document's name as written in a URI, and of its whole id: less than any file
+#: system or bucket allows, so that what one store takes, the other takes too.
+MAX_PUSH_SEGMENT, MAX_PUSH_ID = 200, 1024
+
 _SAFE = "/-._~"
 
 
@@ -52,6 +56,36 @@ def s3_location(uri: str) -> tuple[str, str]:
     if not uri.startswith("s3://") or not bucket:
         raise ValueError(f"not an S3 URI: {uri}")
     return bucket, unquote_to_bytes(key).decode()
+
+
+def push_uri(name: bytes, id_: bytes) -> str:
+    """URI of pushed content: the name of its source, and its id, which may have folders like a path.
+
+    Raises:
+        ValueError: which rule the name or the id breaks. `..` would leave the source, and nobody lists hidden names.
+    """
+    for segment in (name, *id_.split(b"/")):
+        _check_push_segment(segment)
+    if b"/" in name:
+        raise ValueError("a source's name has no /")
+    if len(quote(id_)) > MAX_PUSH_ID:
+        raise ValueError(f"an id has at most {MAX_PUSH_ID} bytes, percent-encoded")
+    return f"push://{quote(name)}/{quote(id_)}"
+
+
+def _check_push_segment(segment: bytes) -> None:
+    if not segment:
+        raise ValueError("no name, and no part of an id between slashes, may be empty")
+    if segment.startswith(b"."):
+        raise ValueError("no name, and no part of an id between slashes, may begin with a dot")
+    if b"\0" in segment:
+        raise ValueError("no name may hold a zero byte")
+    if len(quote(segment)) > MAX_PUSH_SEGMENT:
+        raise ValueError(f"each part between slashes has at most {MAX_PUSH_SEGMENT} bytes, percent-encoded")
+    try:
+        segment.decode()
+    except UnicodeDecodeError:
+        raise ValueError("names are UTF-8") from None
 
 
 def document_id(tenant: str, uri: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.s3 import Store, any_store
 
-pytest_plugins = ["tests.support.ci"]
+pytest_plugins = ["tests.support.ci", "tests.support.services.fixtures"]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What every source promises, on a folder and on real S3 APIs alike."""
+"""What every source promises, on a folder, on real S3 APIs, and on pushed content in either."""
 
 import os
 import time
@@ -10,11 +10,13 @@ from typing import Protocol
 import pytest
 
 from infra.ports import SourceReader
+from infra.push_store import FolderPushStore, PushStore, S3PushStore
 from infra.source_folder import FolderSource
+from infra.source_push import PushSource
 from infra.source_s3 import S3Source
 from schemas.documents import SourceEntry
 from schemas.errors import Reason, Refusal, Unreachable
-from schemas.identity import file_uri, s3_uri
+from schemas.identity import file_path, file_uri, push_uri, s3_uri
 from tests.support.s3 import Store, moto
 
 LIMIT = 1_000_000
@@ -88,17 +90,56 @@ class S3World:
         self.client.delete_bucket(Bucket=self.bucket)
 
 
+class PushWorld:
+    """Documents pushed under `push://docs/`, kept in a folder or in a bucket, between those of other tenants."""
+
+    def __init__(self, kept: FolderWorld | S3World) -> None:
+        self.kept = kept
+        self.store: PushStore = (
+            FolderPushStore(kept.path / "push")
+            if isinstance(kept, FolderWorld)
+            else S3PushStore(s3_uri(kept.bucket, "push/"), client=kept.client)
+        )
+        self.store.prepare("t/1", "push://docs/")
+        for tenant, body in (("t", b"t"), ("t/1/docs", b"below")):
+            self.store.put(tenant, "push://docs/of-another.md", body)
+
+    def write(self, name: str, body: bytes) -> None:
+        self.store.put("t/1", self.uri(name), body)
+
+    def delete(self, name: str) -> None:
+        self.store.delete("t/1", self.uri(name))
+
+    def uri(self, name: str) -> str:
+        source, _, id_ = name.encode().partition(b"/")
+        return push_uri(source, id_) if id_ else f"push://{name}"
+
+    def source(self, name: str = "docs/", *, exclude: Sequence[str] = ()) -> SourceReader:
+        uri, base = self.uri(name), self.store.where("t/1")
+        place = base + uri.removeprefix("push://")
+        if isinstance(self.kept, S3World):
+            return PushSource(uri, S3Source(place, client=self.kept.client, exclude=exclude), base=base)
+        stored = FolderSource(file_path(place), exclude=exclude, clock=lambda: time.time() + 60)
+        return PushSource(uri, stored, base=base)
+
+    def destroy(self) -> None:
+        self.kept.destroy()
+
+
 @pytest.fixture(scope="module")
 def moto_store() -> Iterator[Store]:
     with moto() as store:
         yield store
 
 
-@pytest.fixture(params=["folder", "s3", "moto"])
+@pytest.fixture(params=["folder", "s3", "moto", "push-folder", "push-s3"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "folder":
         return FolderWorld(tmp_path)
-    return S3World(request.getfixturevalue("s3" if request.param == "s3" else "moto_store"))
+    if request.param == "push-folder":
+        return PushWorld(FolderWorld(tmp_path))
+    place = S3World(request.getfixturevalue("moto_store" if request.param == "moto" else "s3"))
+    return PushWorld(place) if request.param == "push-s3" else place
 
 
 def listed(source: SourceReader) -> dict[str, SourceEntry]:
@@ -208,7 +249,13 @@ def test_a_neighbour_whose_name_begins_alike_belongs_to_another_source(world: Wo
     world.write("docs-old/a.md", b"text")
     source = world.source()
     assert set(listed(source)) == {world.uri("docs/a.md")}
-    for foreign in (world.uri("docs-old/a.md"), "push://name/id", "s3://other-bucket/docs/a.md", "file:///docs/a.md"):
+    for foreign in (
+        world.uri("docs-old/a.md"),
+        "push://name/id",
+        "push://docs-/a.md",
+        "s3://other-bucket/docs/a.md",
+        "file:///docs/a.md",
+    ):
         with pytest.raises(Unreachable, match="not in the source"):
             source.stat(foreign)
         with pytest.raises(Unreachable, match="not in the source"):
@@ -273,6 +320,7 @@ def test_a_listing_of_many_parts_is_complete(world: World) -> None:
 @contextmanager
 def pages_of_two(world: World) -> Iterator[None]:
     """Let the store give two keys a page, where it would give a thousand; a folder has no pages."""
+    world = world.kept if isinstance(world, PushWorld) else world
     if isinstance(world, FolderWorld):
         yield
         return

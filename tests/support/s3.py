@@ -9,13 +9,10 @@ Servers listen on the loopback only, keep their data in a temporary folder, and 
 
 import os
 import re
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +27,7 @@ VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.7.0"
 #: The Go release that versitygw's go.mod asks for.
 GO_AT_LEAST = (1, 25)
 #: Seconds. A cold build on two cores takes about two minutes.
-BUILD_TIMEOUT, START_TIMEOUT = 900, 15
+BUILD_TIMEOUT = 900
 
 _BIN = Path(__file__).parents[2] / ".cache" / "bin"
 
@@ -78,8 +75,7 @@ def any_store() -> Iterator[Store]:
     if given:
         yield Store("given", given, os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY"))
         return
-    binary = build_versitygw()
-    with versitygw(binary) if binary else moto() as store:
+    with versitygw() if build_versitygw() else moto() as store:
         yield store
 
 
@@ -113,26 +109,12 @@ def _has_go() -> bool:
 
 
 @contextmanager
-def versitygw(binary: Path) -> Iterator[Store]:
-    """versitygw over a temporary folder; metadata in extended attributes, or beside where there are none."""
-    with tempfile.TemporaryDirectory(prefix="penstock-s3-") as folder:
-        data, sidecar, log = Path(folder, "data"), Path(folder, "sidecar"), Path(folder, "log")
-        data.mkdir()
-        sidecar.mkdir()
-        access, secret = f"test{secrets.token_hex(8)}", secrets.token_hex(20)
-        port = _spare_port()
-        metadata = [] if _has_attributes(data) else ["--sidecar", str(sidecar)]
-        # Credentials go by the environment: a process list shows arguments to everyone.
-        environment = {**os.environ, "ROOT_ACCESS_KEY_ID": access, "ROOT_SECRET_ACCESS_KEY": secret}
-        command = [str(binary), "--quiet", "--port", f"127.0.0.1:{port}", "posix", *metadata, str(data)]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
-        try:
-            _await_port(port, process, log)
-            yield Store("versitygw", f"http://127.0.0.1:{port}", access, secret)
-        finally:
-            process.terminate()
-            process.wait(timeout=START_TIMEOUT)
+def versitygw() -> Iterator[Store]:
+    """versitygw over a temporary folder."""
+    from tests.support.services.s3 import S3
+
+    with tempfile.TemporaryDirectory(prefix="penstock-s3-") as folder, S3(Path(folder)) as server:
+        yield server.store
 
 
 @contextmanager
@@ -146,30 +128,6 @@ def moto() -> Iterator[Store]:
         yield Store("moto", "http://{}:{}".format(*server.get_host_and_port()), "test", "test")
     finally:
         server.stop()
-
-
-def _has_attributes(folder: Path) -> bool:
-    try:
-        os.setxattr(folder, "user.penstock", b"1")
-    except OSError:
-        return False
-    return True
-
-
-def _spare_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise RuntimeError(f"versitygw does not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def main(arguments: list[str]) -> int:

@@ -67,11 +67,32 @@ def test_a_bucket_and_prefix_keep_their_ending_and_are_encoded_once(argument: st
 
 
 @pytest.mark.parametrize(
+    ("argument", "uri"),
+    [
+        ("push://handbook", "push://handbook/"),
+        ("push://handbook/", "push://handbook/"),
+        ("push://handbook/deep/", "push://handbook/deep/"),
+        ("push://handbook/deep/caf\u00e9 any.md", "push://handbook/deep/caf%C3%A9%20any.md"),
+    ],
+)
+def test_pushed_content_is_a_source_as_a_whole_a_folder_of_it_or_one_document(argument: str, uri: str) -> None:
+    assert source_uri(argument) == uri
+
+
+@pytest.mark.parametrize(
+    "argument", ["push://", "push:///id", "push://n/../m", "push://.n/", "push://n//m", "push://n/%ff"]
+)
+def test_a_name_that_cannot_be_pushed_is_no_source(argument: str) -> None:
+    with pytest.raises(UsageError, match="is not a source"):
+        source_uri(argument)
+
+
+@pytest.mark.parametrize(
     "argument",
-    ["", "s3://", "s3:///key", "http://host/x", "push://name/id", "file://other-host/x", "a\0b", "s3://b/%ff"],
+    ["", "s3://", "s3:///key", "http://host/x", "file://other-host/x", "a\0b", "s3://b/%ff"],
 )
 def test_anything_else_is_refused_with_what_to_give_instead(argument: str) -> None:
-    with pytest.raises(UsageError, match="give a folder, a file, or s3://bucket/prefix"):
+    with pytest.raises(UsageError, match="give a folder, a file, s3://bucket/prefix"):
         source_uri(argument)
 
 

@@ -1,0 +1,53 @@
+"""Which documents an event makes heard: those of the sources that own its URI, each for its own tenant. No I/O."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from infra.ledger.records import Hearing
+from infra.ledger.sources import KnownSource
+from infra.ports import Record
+from schemas.events import DocumentEvent
+from schemas.sources import owners
+from workers.understand import Refused, Why, excerpt, happened_at, understand
+
+_log = structlog.get_logger("penstock.intake")
+
+
+def judge(record: Record, sources: Sequence[KnownSource]) -> tuple[list[Hearing], Refused | None]:
+    """What a record makes heard, and why not all of it."""
+    understood = understand(record)
+    if isinstance(understood, Refused):
+        return [], understood
+    hearings: list[Hearing] = []
+    refused = understood.refused
+    for event in understood.events:
+        if event.data.uri.endswith("/"):
+            _log.info("event.ignored", uri=event.data.uri, reason="a folder is no document")
+            continue
+        owning = owners_of(event, sources)
+        if isinstance(owning, Refused):
+            refused = refused or owning
+        else:
+            hearings += hearings_of(event, owning)
+    return hearings, refused
+
+
+def owners_of(event: DocumentEvent, sources: Sequence[KnownSource]) -> list[KnownSource] | Refused:
+    """The sources that own an event's document; of its tenant only, where it names one."""
+    uri, tenant = event.data.uri, event.data.tenant
+    owning = owners(uri, sources)
+    if not owning:
+        return Refused(Why.NO_SOURCE, excerpt(f"no declared source owns it: {uri}"))
+    if tenant is None:
+        return owning
+    theirs = [source for source in owning if source.tenant == tenant]
+    return theirs or Refused(
+        Why.OTHER_TENANT, excerpt(f"tenant {tenant[:64]!r} declared no source that owns it: {uri}")
+    )
+
+
+def hearings_of(event: DocumentEvent, owning: Iterable[KnownSource]) -> list[Hearing]:
+    """That each of these sources heard of the event."""
+    data, at = event.data, happened_at(event)
+    return [Hearing(source.tenant, data.uri, source.id, data.acl, data.metadata, at) for source in owning]
