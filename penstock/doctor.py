@@ -107,16 +107,12 @@ def _ledger(settings: Settings) -> Checked:
 def _index(settings: Settings) -> Checked:
     home = Home(settings.folder)
     if settings.qdrant_url is not None:
-        index = open_server(settings)
+        server = open_server(settings)
         try:
-            version = index.check_server()
-            yield (
-                "index",
-                OK,
-                f"{settings.qdrant_url}: Qdrant {version}, searches use {index.active() or 'nothing yet'}",
-            )
+            version, used = server.check_server(), server.active() or "nothing yet"
+            yield "index", OK, f"{settings.qdrant_url}: Qdrant {version}, searches use {used}"
         finally:
-            index.close()
+            server.close()
         return
     if not home.exists:
         yield "index", OK, f"embedded ({settings.index}), none yet"
