@@ -1,6 +1,8 @@
 """Named places where a test may kill, stop or fail this process. `PENSTOCK_FAIL=intent.after:kill` reads as it acts.
 
 Several are separated by commas; `name:kill@3` acts on the third passing. Without the variable a place costs nothing.
+Where `PENSTOCK_FAIL_ARMED` names a folder, a place acts only while a file of its name is there, and takes it away: once
+among all processes, whenever the test puts it there.
 """
 
 import os
@@ -20,6 +22,7 @@ def _plan() -> dict[str, tuple[str, int]]:
 
 
 _PLAN = _plan()
+_ARMED = os.environ.get("PENSTOCK_FAIL_ARMED")
 
 #: Every place there is, in the order work passes them. A test holds the code to this list.
 PLACES = (
@@ -46,7 +49,7 @@ def reach(name: str) -> None:
         return
     action, nth = _PLAN[name]
     _passed[name] += 1
-    if _passed[name] != nth:
+    if not (_passed[name] == nth if _ARMED is None else _disarm(_ARMED, name)):
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -54,3 +57,11 @@ def reach(name: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     else:
         raise OSError(f"failpoint {name}")
+
+
+def _disarm(folder: str, name: str) -> bool:
+    try:
+        os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118  on the path of every document
+    except FileNotFoundError:
+        return False
+    return True

@@ -5,8 +5,9 @@ What kafka-python raises becomes `Unreachable` here, and nowhere else.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, KafkaProducer
@@ -78,7 +79,8 @@ class KafkaPublisher:
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
-            self._producer = KafkaProducer(
+            self._producer = connect(
+                KafkaProducer,
                 bootstrap_servers=self._servers,
                 client_id="penstock",
                 acks="all",
@@ -106,7 +108,8 @@ class KafkaStream:
     def __init__(self, servers: str, topics: Sequence[str], *, group: str = "penstock-intake") -> None:
         self._servers = servers
         with answering(servers):
-            self._consumer = KafkaConsumer(
+            self._consumer = connect(
+                KafkaConsumer,
                 bootstrap_servers=servers,
                 client_id="penstock",
                 group_id=group,
@@ -221,7 +224,8 @@ def read_record(servers: str, topic: str, partition: int, offset: int) -> Record
         Unreachable: the servers do not answer.
     """
     with answering(servers):
-        consumer = KafkaConsumer(
+        consumer = connect(
+            KafkaConsumer,
             bootstrap_servers=servers,
             client_id="penstock",
             enable_auto_commit=False,
@@ -254,6 +258,22 @@ def _is_within(consumer: KafkaConsumer, place: TopicPartition, offset: int) -> b
         return False
     first, end = consumer.beginning_offsets([place]), consumer.end_offsets([place])
     return bool(first[place] <= offset < end[place])
+
+
+def connect(kind: Callable[..., Any], **settings: Any) -> Any:
+    """Make a client. One that finds no server leaves its thread and sockets behind, were they not closed here."""
+    made: list[Any] = []
+
+    def network(**config: Any) -> Any:
+        made.append(KafkaConsumer.DEFAULT_CONFIG["kafka_client"](**config))
+        return made[-1]
+
+    try:
+        return kind(kafka_client=network, **settings)
+    except KafkaError:
+        for one in made:
+            one.close()
+        raise
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from infra.kafka import ANSWER_S, answering
+from infra.kafka import ANSWER_S, answering, connect
 from schemas.errors import Unreachable
 
 #: Topics: CloudEvents, and what was not understood of any topic.
@@ -69,10 +69,11 @@ def create_topics(servers: str, topics: Sequence[str], *, dead_letters: str = DE
 @contextmanager
 def _admin(servers: str) -> Iterator[KafkaAdminClient]:
     with answering(servers):
-        admin = KafkaAdminClient(
+        admin = connect(
+            KafkaAdminClient,
             bootstrap_servers=servers,
             client_id="penstock",
-            bootstrap_timeout_ms=2 * ANSWER_S * 1000,
+            bootstrap_timeout_ms=ANSWER_S * 1000,
             request_timeout_ms=2 * ANSWER_S * 1000,
         )
         try:

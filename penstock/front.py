@@ -20,7 +20,7 @@ from infra.push_store import PushStore
 from penstock.page import CONTENT_SECURITY, status_page
 from penstock.search import Query
 from penstock.status import status
-from producers.webhook import Keys, Rejected, make_event, owner_of, payload, read_event, read_headers, verify
+from producers.webhook import Keys, Rejected, make_event, owner_of, payload, read_event, read_headers, read_push, verify
 from schemas.errors import Unreachable, UsageError
 from schemas.events import DocumentEvent, DocumentEventData
 from schemas.identity import push_uri
@@ -65,6 +65,13 @@ class Front:
         """Everything that is served."""
         taken_in = [
             Route("POST", "/v1/events", self._signed(self._take_event), MAX_EVENT, self._admit),
+            Route(
+                "POST",
+                "/v1/documents",
+                self._signed(self._push),
+                self.max_document_bytes * 4 // 3 + MAX_EVENT,
+                self._admit,
+            ),
             Route("PUT", _DOCUMENTS + "{rest:anything}", self._signed(self._put), self.max_document_bytes, self._admit),
             Route("DELETE", _DOCUMENTS + "{rest:anything}", self._signed(self._delete), 0, self._admit),
         ]
@@ -124,6 +131,14 @@ class Front:
         event = read_event(request.body, tenant=tenant, time=self.now(), new_id=self.new_id())
         owner_of(event.data.uri, tenant, self.sources())
         return self._publish(event)
+
+    def _push(self, tenant: str, request: Request) -> Response:
+        data, content = read_push(request.body, tenant=tenant)
+        owner_of(data.uri, tenant, self.sources())
+        if len(content) > self.max_document_bytes:
+            raise Rejected(413, f"longer than {self.max_document_bytes} bytes", "split the document")
+        self.store.put(tenant, data.uri, content)
+        return self._publish(make_event(data, removed=False, time=self.now(), new_id=self.new_id()))
 
     def _put(self, tenant: str, request: Request) -> Response:
         event = self._event(tenant, request, removed=False)

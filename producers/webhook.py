@@ -15,14 +15,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import UsageError
 from schemas.events import CHANGED, REMOVED, DocumentEvent, DocumentEventData
-from schemas.identity import quote
+from schemas.identity import push_uri, quote
 from schemas.sources import S, owners
 
 #: Seconds by which the sender's clock may differ. Ids are remembered for longer, so that no replay fits in between.
@@ -138,6 +138,35 @@ class _Short(BaseModel):
     tenant: str | None = None
     metadata: dict[str, str] | None = None
     acl: list[str] | None = None
+
+
+class _Push(_Short):
+    """Content, and the document it is of."""
+
+    content: str
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+
+
+def read_push(body: bytes, *, tenant: str) -> tuple[DocumentEventData, bytes]:
+    """The document and the content of a body {"uri": "push://NAME/ID", "content", "encoding"}; its tenant is the key's.
+
+    Raises:
+        Rejected: 400 malformed, 403 another tenant's, 422 no document that can be pushed.
+    """
+    try:
+        push = _Push.model_validate_json(body)
+        content = push.content.encode() if push.encoding == "utf-8" else base64.b64decode(push.content, validate=True)
+        name, _, id_ = push.uri.removeprefix("push://").partition("/")
+        if push.uri != push_uri(unquote_to_bytes(name), unquote_to_bytes(id_)):
+            raise Rejected(422, "not the URI of a pushed document", "write push://NAME/ID, percent-encoded")
+        data = DocumentEventData(uri=push.uri, tenant=tenant, metadata=push.metadata, acl=push.acl)
+    except ValidationError as error:
+        raise _malformed(error) from None
+    except ValueError as error:
+        raise Rejected(400, f"not a document: {error}", 'uri: push://NAME/ID; encoding: "utf-8" or "base64"') from None
+    if push.tenant not in (None, tenant):
+        raise Rejected(403, "the body names another tenant than the key's", "leave the tenant out, or use its key")
+    return data, content
 
 
 def read_event(body: bytes, *, tenant: str, time: float, new_id: str) -> DocumentEvent:

@@ -91,6 +91,8 @@ class Intake:
         self._stream, self._publisher, self._ledger, self._dead_letters = stream, publisher, ledger, dead_letters
         self._wake, self._sweep, self._now, self._elapsed = wake, sweep, now, elapsed
         self._high_water, self._low_water = high_water, low_water
+        # A ledger made anew beside an index: that may hold points of documents which are news to this ledger.
+        self._recover = bool(ledger.get("recover_unknown"))
         self._hand: _Hand | None = None
         self._offsets: dict[Partition, int] = {}
         self._failures, self._retry_at, self._tend_at = 0, 0.0, 0.0
@@ -176,7 +178,7 @@ class Intake:
             reach("bury.after")
         if hand.letters:
             self._ledger.letters.record(hand.letters)
-        ids = self._ledger.documents.hear(hearings, at=self._now()) if hearings else []
+        ids = self._ledger.documents.hear(hearings, at=self._now(), recover=self._recover) if hearings else []
         reach("hear.after")
         return ids
 

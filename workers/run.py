@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from infra.ledger.records import Claim, Hearing
+from infra.ledger.records import Claim
 from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
@@ -20,7 +20,7 @@ from workers.pipeline.batch import Outcome, work
 from workers.pipeline.parts import Pipeline
 from workers.reconcile import Reconciled, reconcile
 from workers.removals import Guard, Removals, moves
-from workers.vouching import unlisted_guard, vouch
+from workers.vouching import adopt, unlisted_guard, vouch
 
 _log = structlog.get_logger("penstock.run")
 
@@ -82,7 +82,7 @@ def run(
         removals.guards[source.id] = guard
         try:
             if recover_unknown and source.verified_at is None:
-                _adopt(pipeline, source, began)
+                adopt(pipeline, source, now=began)
             listing = reconcile(
                 pipeline.ledger,
                 source,
@@ -159,15 +159,6 @@ def _under_lease(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals
             raise
         finally:
             pipeline.may_write = lambda: None
-
-
-def _adopt(pipeline: Pipeline, source: KnownSource, now: float) -> None:
-    """Make known what the index holds of a source whose ledger was lost: deleted meanwhile, nobody else would ask."""
-    active = pipeline.index.active()
-    points = pipeline.index.scroll(active, source.tenant) if active else ()
-    uris = {str(point.payload["uri"]) for point in points if source.owns(str(point.payload["uri"]))}
-    hearings = [Hearing(source.tenant, uri, source.id) for uri in sorted(uris)]
-    pipeline.ledger.documents.hear(hearings, at=now, recover=True)
 
 
 def _remove(

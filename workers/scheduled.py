@@ -16,7 +16,7 @@ from workers.audit import audit_some, repair
 from workers.pipeline.parts import Pipeline
 from workers.reconcile import Reconciled, reconcile
 from workers.removals import Guard, moves
-from workers.vouching import HOUR_S, vouch
+from workers.vouching import HOUR_S, adopt, vouch
 
 _log = structlog.get_logger("penstock.scheduled")
 
@@ -62,7 +62,10 @@ def reconcile_source(pipeline: Pipeline, source: KnownSource, *, dispatch: Calla
         dispatch: wakes workers for what is due.
     """
     began, ledger = pipeline.now(), pipeline.ledger
+    recover_unknown = bool(ledger.get("recover_unknown"))
     try:
+        if recover_unknown and source.verified_at is None:
+            adopt(pipeline, source, now=began)
         listing = reconcile(
             ledger,
             source,
@@ -70,7 +73,7 @@ def reconcile_source(pipeline: Pipeline, source: KnownSource, *, dispatch: Calla
             others=pipeline.sources.values(),
             now=began,
             listed={source.id},
-            recover_unknown=bool(ledger.get("recover_unknown")),
+            recover_unknown=recover_unknown,
         )
     except Unreachable as error:
         ledger.sources.failed(source.id, error=error.what, at=began)

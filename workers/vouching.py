@@ -3,6 +3,8 @@
 from typing import Any
 
 from infra.ledger import Ledger
+from infra.ledger.records import Hearing
+from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
 from workers.pipeline.parts import Pipeline
 from workers.reconcile import Reconciled
@@ -41,3 +43,12 @@ def vouch(ledger: Ledger, listing: Reconciled, guard: Guard) -> list[dict[str, A
         {"uri": uri, "reason": refusal.reason.value, "detail": refusal.detail, "todo": refusal.todo}
         for uri, refusal in listing.unlisted
     ]
+
+
+def adopt(pipeline: Pipeline, source: KnownSource, *, now: float) -> None:
+    """Make known what the index holds of a source whose ledger was lost: deleted meanwhile, nobody else would ask."""
+    active = pipeline.index.active()
+    points = pipeline.index.scroll(active, source.tenant) if active else ()
+    uris = {str(point.payload["uri"]) for point in points if source.owns(str(point.payload["uri"]))}
+    hearings = [Hearing(source.tenant, uri, source.id) for uri in sorted(uris)]
+    pipeline.ledger.documents.hear(hearings, at=now, recover=True)

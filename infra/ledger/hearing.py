@@ -162,7 +162,8 @@ class Hearings:
                 "source_id": new.source_id,
                 "next_attempt_at": 0.0,
                 "woken_at": None,
-                "recover": d.recover | new.recover,
+                # What has been settled once is known by what was proved then.
+                "recover": d.recover | (new.recover & (d.settled == 0)),
             },
         )
 

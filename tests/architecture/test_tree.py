@@ -16,6 +16,7 @@ FILES = {
     "pyproject.toml",
     "requirements.lock",
     "docker-compose.yml",
+    "Dockerfile",
 }
 
 # In pieces, so that this file does not name what no file may name.

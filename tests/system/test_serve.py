@@ -90,6 +90,23 @@ def test_what_is_pushed_is_searchable_overwritten_and_deleted_for_its_tenant_onl
     assert Plant(tmp_path / "home", **environment).audit(status=0)["consistent"]
 
 
+def test_content_may_be_posted_with_its_uri_in_the_signed_body(client: Client) -> None:
+    """As any sender of webhooks can: nothing but the body, and its id and time, is signed."""
+    one = {"uri": "push://handbook/posted.md", "content": "# Parrots\n\nParrots are posted.\n"}
+    reply = client.send("POST", "/v1/documents", json.dumps(one).encode())
+    assert (reply.status, reply.json["uri"]) == (202, one["uri"])
+    for wrong, status in (
+        ({**one, "uri": "push://handbook/../x"}, 400),
+        ({**one, "uri": "push://handbook/a b"}, 422),
+        ({**one, "uri": "https://example.org/x"}, 422),
+        ({**one, "uri": "push://elsewhere/x.md"}, 422),
+        ({**one, "tenant": "other"}, 403),
+        ({**one, "encoding": "base64", "content": "!"}, 400),
+        ({"uri": one["uri"]}, 400),
+    ):
+        assert client.send("POST", "/v1/documents", json.dumps(wrong).encode()).status == status, wrong
+
+
 def test_an_event_of_a_declared_folder_is_followed_and_all_others_are_refused(
     process: Penstock, tmp_path: Path
 ) -> None:

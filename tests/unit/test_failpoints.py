@@ -20,11 +20,13 @@ for place in {places!r}:
 """
 
 
-def passing(*places, plan=None):
+def passing(*places, plan=None, armed=None):
     """Pass places in a process of its own; returns its exit status and what it printed."""
     environment = {name: value for name, value in os.environ.items() if name != "PENSTOCK_FAIL"}
     if plan is not None:
         environment["PENSTOCK_FAIL"] = plan
+    if armed is not None:
+        environment["PENSTOCK_FAIL_ARMED"] = str(armed)
     command = [sys.executable, "-c", PASS.format(places=places)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == ""
@@ -61,3 +63,12 @@ def test_a_stopped_process_goes_on_when_it_is_told_to():
     assert os.WIFSTOPPED(how)
     child.send_signal(signal.SIGCONT)
     assert child.communicate(timeout=30)[0] == "a\nb\n"
+
+
+def test_where_places_are_armed_by_files_one_process_acts_and_no_other(tmp_path):
+    plan = "a:kill,b:kill"
+    assert passing("a", "b", plan=plan, armed=tmp_path) == (0, ["a", "b"])
+    (tmp_path / "b").touch()
+    assert passing("a", "b", plan=plan, armed=tmp_path) == (-signal.SIGKILL, ["a"])
+    assert not list(tmp_path.iterdir())
+    assert passing("a", "b", plan=plan, armed=tmp_path) == (0, ["a", "b"])

@@ -79,7 +79,8 @@ def _judged(claim: Claim, removals: Removals) -> Look:
     """Whether a document that is not found is gone (promise P7)."""
     if removals.awaits(claim):
         return Missing(judged=False)
-    if (claim.last_hash is not None or claim.recover) and not removals.believes(claim):
+    # A tombstone was believed when it was made: there is no good version to lose, only late writes to clear away.
+    if not claim.gone and (claim.last_hash is not None or claim.recover) and not removals.believes(claim):
         return Missing(judged=True)
     return Gone()
 
