@@ -63,15 +63,10 @@ class Front:
 
     def routes(self) -> list[Route]:
         """Everything that is served."""
+        encoded = self.max_document_bytes * 4 // 3 + MAX_EVENT
         taken_in = [
             Route("POST", "/v1/events", self._signed(self._take_event), MAX_EVENT, self._admit),
-            Route(
-                "POST",
-                "/v1/documents",
-                self._signed(self._push),
-                self.max_document_bytes * 4 // 3 + MAX_EVENT,
-                self._admit,
-            ),
+            Route("POST", "/v1/documents", self._signed(self._push), encoded, self._admit),
             Route("PUT", _DOCUMENTS + "{rest:anything}", self._signed(self._put), self.max_document_bytes, self._admit),
             Route("DELETE", _DOCUMENTS + "{rest:anything}", self._signed(self._delete), 0, self._admit),
         ]

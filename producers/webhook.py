@@ -157,7 +157,8 @@ def read_push(body: bytes, *, tenant: str) -> tuple[DocumentEventData, bytes]:
         push = _Push.model_validate_json(body)
         content = push.content.encode() if push.encoding == "utf-8" else base64.b64decode(push.content, validate=True)
         name, _, id_ = push.uri.removeprefix("push://").partition("/")
-        if push.uri != push_uri(unquote_to_bytes(name), unquote_to_bytes(id_)):
+        pushed = push.uri.startswith("push://")
+        if not pushed or push.uri != push_uri(unquote_to_bytes(name), unquote_to_bytes(id_)):
             raise Rejected(422, "not the URI of a pushed document", "write push://NAME/ID, percent-encoded")
         data = DocumentEventData(uri=push.uri, tenant=tenant, metadata=push.metadata, acl=push.acl)
     except ValidationError as error:

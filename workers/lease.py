@@ -5,12 +5,12 @@ clock that ran on meanwhile, so the next look tells it that others may be at wor
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
 import structlog
 
+from infra.clock import running_time
 from infra.ledger.documents import Documents
 from infra.ledger.records import Claim
 from schemas.errors import PenstockError, Unreachable
@@ -23,11 +23,6 @@ class LeaseLost(PenstockError):
 
     def __init__(self) -> None:
         super().__init__("the lease ran out before the work was done; another worker takes it up")
-
-
-def running_time() -> float:
-    """Seconds since the machine started, those it was suspended included, where the system can tell."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Lease:

@@ -15,7 +15,7 @@ from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
 from workers.advance import finish, migrating
-from workers.lease import Lease, LeaseLost, running_time
+from workers.lease import Lease, LeaseLost
 from workers.pipeline.batch import Outcome, work
 from workers.pipeline.parts import Pipeline
 from workers.reconcile import Reconciled, reconcile
