@@ -40,7 +40,7 @@ PLACES = (
 )
 
 #: The places of intake, in the order a batch of events passes them.
-INTAKE_PLACES = ("bury.after", "hear.after", "commit.after")
+INTAKE_PLACES = ("bury.after", "hear.after", "commit.after", "wake.after")
 
 
 def reach(name: str) -> None:

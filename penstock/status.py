@@ -12,6 +12,9 @@ from schemas.payload import rfc3339
 #: Lag is reported over the work of the last day.
 LAG_WINDOW_S = 86_400
 
+#: Where time passes: until an event is heard, until the document is claimed, and from heard until it is searchable.
+STAGES = ("event", "claim", "searchable")
+
 
 def status(ledger: Ledger | None, *, home: str, now: float) -> dict[str, Any]:
     """Counts by state, sources and when verified, oldest due, lag percentiles, refusals."""
@@ -88,7 +91,7 @@ def _whole(
         "sources": sources,
         "oldest_due": oldest_due,
         "lag_seconds": _percentiles(lags.get("searchable", ())),
-        "lag_stages_seconds": {name: _percentiles(found) for name, found in lags.items()},
+        "lag_stages_seconds": {name: _percentiles(lags.get(name, ())) for name in STAGES},
         "dead_letters": dead_letters,
         "refused": refused,
     }

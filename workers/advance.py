@@ -54,13 +54,18 @@ def advance(ledger: Ledger, index: Index, fingerprint: PipelineFingerprint, mode
         _drop(ledger, index, leftover)
     if index.active() == target and (ledger.get("model") or {}).get("collection") != target:
         _activate(ledger, index, target, model.name)  # killed between the two halves of a switch
-    if ledger.get("fingerprint") == fingerprint.to_json() and index.active() == target:
+    mine = fingerprint.to_json()
+    advanced = ledger.get("fingerprint") == ledger.get("advanced") == mine
+    if advanced and index.active() == target:
         return target
-    # Due first, recorded after: killed in between, the next run does the first again, which harms nothing.
+    if not advanced:
+        # From now on no other pipeline claims anything, and what one has in hand is done once more after it.
+        ledger.put("fingerprint", mine)
+        ledger.documents.hear_in_hand(at=now)
     for kind in fingerprint.parsers:
         ledger.documents.hear_outdated(kind, fingerprint.of_kind(kind), collection=target, at=now)
     ledger.documents.hear_refused(fingerprint.digest, at=now)
-    ledger.put("fingerprint", fingerprint.to_json())
+    ledger.put("advanced", mine)  # killed before this, the next run does it all again, which harms nothing
     return target
 
 

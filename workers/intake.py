@@ -22,7 +22,7 @@ from infra.ports import Message, Partition, Publisher, Record, Stream
 from schemas.errors import Unreachable
 from schemas.events import REMOVED, DocumentEvent
 from workers.dead_letters import dead_letter
-from workers.hearings import hearings_of, judge, owners_of
+from workers.hearings import Owners, hearings_of, judge, owners_of
 from workers.understand import Refused
 
 _log = structlog.get_logger("penstock.intake")
@@ -43,8 +43,9 @@ def hear(ledger: Ledger, events: Sequence[DocumentEvent], sources: Sequence[Know
     """
     relist: set[int] = set()
     hearings: list[Hearing] = []
+    owners = Owners(sources)
     for event in events:
-        owning = owners_of(event, sources)
+        owning = owners_of(event, owners)
         if isinstance(owning, Refused):
             _log.warning("event.refused", uri=event.data.uri, reason=str(owning.reason), detail=owning.detail)
         elif event.type == REMOVED or event.data.uri.endswith("/"):
@@ -165,11 +166,11 @@ class Intake:
         return len(hand.records), ids
 
     def _record(self, hand: _Hand) -> list[str]:
-        sources = self._ledger.sources.all()
+        owners = Owners(self._ledger.sources.all())
         hearings: list[Hearing] = []
         refused: list[tuple[Record, Refused]] = []
         for record in hand.records:
-            heard, why = judge(record, sources)
+            heard, why = judge(record, owners)
             hearings += heard
             if why is not None:
                 refused.append((record, why))

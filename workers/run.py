@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from infra.clock import running_time
 from infra.ledger.records import Claim
 from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource

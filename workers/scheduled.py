@@ -40,8 +40,8 @@ class Job:
         return self.task if self.argument is None else f"{self.task}:{self.argument}"
 
     def slot(self, now: float) -> int:
-        """The number of the slot a moment lies in."""
-        return int(now // self.cadence)
+        """When the slot that a moment lies in began: slots of a changed cadence compare with those before."""
+        return int(now // self.cadence * self.cadence)
 
 
 def jobs(sources: Iterable[KnownSource], *, audit_cadence: float) -> list[Job]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from infra.failpoints import reach
 from infra.ledger.documents import Documents
 from infra.ledger.records import Priority, Waiting
 from schemas.errors import Unreachable
@@ -72,6 +73,7 @@ class Dispatcher:
             if room[priority] <= 0:
                 continue
             self._queue.send(ids, priority)
+            reach("wake.after")
             self._documents.woken(ids, at=now)
             room[priority] -= 1
             sent += len(ids)

@@ -5,21 +5,22 @@ documents stay due in the ledger: given back here, or taken over by somebody els
 """
 
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import structlog
 
+from infra.clock import running_time
 from infra.ledger.records import Claim
 from infra.ledger.sources import KnownSource
 from schemas.errors import OtherFingerprint, PenstockError, Unreachable
 from workers import scheduled
-from workers.lease import Lease, LeaseLost, running_time
+from workers.lease import Lease, LeaseLost
 from workers.pipeline.batch import Outcome, work
 from workers.pipeline.outcome import FIRST_RETRY_S, LONGEST_RETRY_S
 from workers.pipeline.parts import Pipeline
-from workers.removals import Removals
+from workers.removals import Guard, Removals
 from workers.vouching import unlisted_guard
 from workers.wakeups import Dispatcher
 
@@ -39,7 +40,6 @@ class Worker:
     call: Callable[[str, object], None]
     stopping: Callable[[], bool] = lambda: False
     observe: Callable[[Sequence[Outcome], Pipeline], None] = lambda _outcomes, _pipeline: None
-    verdicts: Counter[str] = field(default_factory=Counter)
 
     def work(self, ids: Sequence[str]) -> None:
         """Work on those of the documents that are due and in nobody's hand.
@@ -66,20 +66,16 @@ class Worker:
     def _work(self, claims: Sequence[Claim], began: float) -> bool:
         """Work on claims; False when they did not come to their end."""
         pipeline, documents = self.pipeline, self.pipeline.ledger.documents
-        self._know_sources(claims)
         outcomes: list[Outcome] = []
+        finished = False
         with Lease(documents, claims, seconds=pipeline.lease_s, began=began, now=pipeline.now) as lease:
             pipeline.may_write = lease.check
             try:
-                for outcome in work(pipeline, claims, self._removals()):
-                    lease.settled(outcome.claim)
-                    outcomes.append(outcome)
-                    _log.info("document.settled", uri=outcome.claim.uri, outcome=outcome.verdict)
-                    if self.stopping():
-                        break
+                # Read after the claim: what is declared anew later makes the documents due once more.
+                self._read_sources()
+                self._take_through(claims, lease, outcomes)
             except LeaseLost as error:
                 _log.warning("lease.lost", documents=len(lease.left), error=str(error))
-                return False
             except Unreachable as error:
                 self._give_back(lease.left, error, crashed=False)
             except Exception as error:  # noqa: BLE001
@@ -87,14 +83,30 @@ class Worker:
                 _log.exception("work.failed", documents=[claim.uri for claim in lease.left])
                 self._give_back(lease.left, error, crashed=True)
             else:
-                if self.stopping():
+                finished = not self.stopping()
+                if not finished:
                     documents.give_back(lease.left, next_attempt_at=0.0)
-                    return False
-                return True
             finally:
                 pipeline.may_write = lambda: None
                 self.observe(outcomes, pipeline)
-        return False
+            # A process that is stopped between its look at the lease and its write writes whenever it wakes up.
+            if lease.left and documents.overtaken(lease.left, at=pipeline.now()):
+                _log.warning("work.overtaken", documents=len(lease.left))
+        return finished
+
+    def _take_through(self, claims: Sequence[Claim], lease: Lease, outcomes: list[Outcome]) -> None:
+        with ExitStack() as stack:
+            for outcome in work(self.pipeline, claims, Removals(lambda id_: self._guard(id_, stack))):
+                lease.settled(outcome.claim)
+                outcomes.append(outcome)
+                _log.info("document.settled", uri=outcome.claim.uri, outcome=outcome.verdict)
+                if self.stopping():
+                    return
+
+    def _guard(self, source_id: int, stack: ExitStack) -> Guard:
+        # One worker at a time removes from a source: several would each count no removals but their own.
+        stack.enter_context(self.pipeline.ledger.exclusively(f"penstock.removals.{source_id}"))
+        return unlisted_guard(self.pipeline, source_id)
 
     def _give_back(self, claims: Sequence[Claim], error: Exception, *, crashed: bool) -> None:
         attempts = max((claim.attempts for claim in claims), default=0)
@@ -111,8 +123,14 @@ class Worker:
         now, ledger = self.pipeline.now(), self.pipeline.ledger
         ledger.documents.hear_rechecks(at=now)
         for job in scheduled.jobs(ledger.sources.all(), audit_cadence=self.audit_cadence):
-            if ledger.slots.take(job.name, job.slot(now)):
+            slot = job.slot(now)
+            if not ledger.slots.take(job.name, slot):
+                continue
+            try:
                 self.call(job.task, job.argument)
+            except Unreachable:
+                ledger.slots.give_back(job.name, slot)
+                raise
 
     def reconcile(self, source_id: object) -> None:
         """List a source and make due what differs; one at a time."""
@@ -144,10 +162,6 @@ class Worker:
         self._read_sources()
         return self.pipeline.sources.get(int(str(source_id)))
 
-    def _know_sources(self, claims: Sequence[Claim]) -> None:
-        if any(claim.source_id not in self.pipeline.sources for claim in claims):
-            self._read_sources()
-
     def _read_sources(self) -> None:
         found = {source.id: source for source in self.pipeline.ledger.sources.all()}
         for id_, source in found.items():
@@ -155,6 +169,3 @@ class Worker:
             if known is not None and (known.uri, known.exclude) != (source.uri, source.exclude):
                 self.pipeline.readers.pop(id_, None)
         self.pipeline.sources = found
-
-    def _removals(self) -> Removals:
-        return Removals(lambda source_id: unlisted_guard(self.pipeline, source_id))

@@ -105,6 +105,8 @@ class Claims:
     ) -> None:
         """End claims whose work did not come to its end; they stay due, and start in recovery.
 
+        After an error they are checked again once whatever was sent to the index, and not answered, has arrived.
+
         Args:
             claims: those still standing are given back, the others are somebody else's by now.
             next_attempt_at: seconds since the epoch.
@@ -115,11 +117,29 @@ class Claims:
         change: dict[str, Any] = {**_RELEASED, "recover": True, "round": None, "woken_at": None}
         change |= {"next_attempt_at": next_attempt_at, "crashes": d.crashes + int(crashed)}
         if error is not None:
-            change |= {"attempts": d.attempts + 1, "last_error": error}
+            change |= {"attempts": d.attempts + 1, "last_error": error, "recheck_at": next_attempt_at + LATE_WRITES_S}
         with self._database.begin() as connection:
             mine = standing(connection, {claim.document_id: claim.generation for claim in claims})
             for part in parts(sorted(mine)):
                 connection.execute(sa.update(documents).where(d.document_id.in_(part)).values(**change))
+
+    def overtaken(self, claims: Sequence[Claim], *, at: float) -> int:
+        """Have documents checked again that a worker found in other hands by now: it may have written after them.
+
+        Args:
+            claims: those that have not moved on are left alone.
+            at: seconds since the epoch; from then on the worker writes nothing more.
+
+        Returns:
+            How many had moved on.
+        """
+        d, found = documents.c, 0
+        generations = {claim.document_id: claim.generation for claim in claims}
+        with self._database.begin() as connection:
+            for id_ in sorted(generations):
+                statement = sa.update(documents).where(d.document_id == id_, d.generation > generations[id_])
+                found += connection.execute(statement.values(recheck_at=at + LATE_WRITES_S)).rowcount
+        return found
 
     def waiting(self, *, now: float, woken_before: float, limit: int) -> list[Waiting]:
         """Due documents that nobody has in hand and that no wake-up was sent for lately, the pressing ones first."""
@@ -162,7 +182,9 @@ class Claims:
     def _same_pipeline(connection: sa.Connection, fingerprint: str | None) -> None:
         if fingerprint is None:
             return
-        recorded = connection.scalar(sa.select(meta.c.value).where(meta.c.key == "fingerprint"))
+        # Locked until the claim is made: whoever advances the pipeline waits for it, and finds it in hand.
+        query = sa.select(meta.c.value).where(meta.c.key == "fingerprint").with_for_update(read=True)
+        recorded = connection.scalar(query)
         if recorded is None or json.loads(recorded) != fingerprint:
             raise OtherFingerprint
 

@@ -4,9 +4,10 @@ Left to itself the driver of SQLite begins no transaction for a SELECT: two clai
 either writes. So the driver is told to begin none, and each transaction here begins with a statement of its own.
 """
 
+import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -80,6 +81,22 @@ class Database:
         from sqlalchemy.dialects import sqlite
 
         return sqlite.insert(table)
+
+    def rows(self, table: sa.Table, given: Sequence[Mapping[str, Any]]) -> sa.Subquery:
+        """Values of some columns of a table as something to select from, in their order: one parameter in all.
+
+        Hundreds of rows in parameters of their own cost the driver several times what the database takes for them.
+        """
+        text = sa.bindparam("rows", json.dumps(given), sa.Text, unique=True)
+        columns = [table.c[name] for name in given[0]]
+        if self.dialect.name == "postgresql":
+            typed = [sa.column(one.name, one.type) for one in columns]
+            found = sa.func.json_to_recordset(sa.cast(text, sa.JSON)).table_valued(*typed)
+            return sa.select(*found.render_derived(with_types=True).c).subquery()
+        each = sa.func.json_each(text).table_valued("value")
+        return sa.select(
+            *(sa.func.json_extract(each.c.value, f"$.{one.name}", type_=one.type).label(one.name) for one in columns)
+        ).subquery()
 
     def clock(self) -> float | None:
         """The server's time in seconds since the epoch; None where the database is a file, which has none."""

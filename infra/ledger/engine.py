@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from infra.clock import running_time
 from infra.ledger import tables
 from infra.ledger.database import Database
 from infra.ledger.documents import Documents
@@ -67,15 +68,15 @@ class Ledger:
     def clock(self) -> Callable[[], float]:
         """A clock that all who use this ledger share, in seconds since the epoch.
 
-        On a server it is the server's, read once and carried on by this machine's monotonic clock: leases must not
-        expire early because a machine's own clock is wrong. With SQLite it is this machine's.
+        On a server it is the server's, read once and carried on by a clock of this machine that never steps: leases
+        must not expire early because a machine's own clock is wrong. With SQLite it is this machine's.
         """
-        before = time.monotonic()
+        before = running_time()
         theirs = self._database.clock()
         if theirs is None:
             return time.time
-        offset = theirs - (before + time.monotonic()) / 2
-        return lambda: time.monotonic() + offset
+        offset = theirs - (before + running_time()) / 2
+        return lambda: running_time() + offset
 
     def scrub(self) -> None:
         """Overwrite what was deleted, so that erased text is not left in free pages or in the log."""

@@ -1,7 +1,7 @@
 """Raising `heard`: by events, by listings, by a change of pipeline, by a person. Nothing here does any work."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,16 +40,11 @@ class Hearings:
         Returns:
             Ids of the documents that were heard.
         """
-        # One order for all writers: two that lock the same documents in different orders would wait for each other.
-        rows = dict(sorted(self._rows(hearings, at, recover=recover, priority=priority).items()))
+        rows = self._rows(hearings, at, recover=recover, priority=priority)
+        if not rows:
+            return []
         with self._database.begin() as connection:
-            for part in parts(list(rows)):
-                skip = connection.scalars(sa.select(forgotten.c.document_id).where(forgotten.c.document_id.in_(part)))
-                for document in skip.all():
-                    del rows[document]
-            if rows:
-                connection.execute(self._raise_or_add(), list(rows.values()))
-        return list(rows)
+            return list(connection.scalars(self._raise_or_add(list(rows.values()))))
 
     def hear_outdated(self, kind: str, fingerprint: Fingerprint, *, collection: str, at: float) -> int:
         """Make due every document of a kind whose last version a collection does not hold under this fingerprint."""
@@ -104,6 +99,10 @@ class Hearings:
         for part in parts(ids):
             self._hear_where(documents.c.document_id.in_(part), at=at, **change)
 
+    def hear_in_hand(self, *, at: float) -> int:
+        """Make due again what workers have in hand: they began under a pipeline that is no longer the current one."""
+        return self._hear_where(documents.c.claimed.is_not(None), at=at, live=False, priority=Priority.REINDEX)
+
     def hear_rechecks(self, *, at: float) -> int:
         """Make due what was taken over from a worker whose late writes must have arrived by now."""
         ripe = (documents.c.recheck_at <= at) & documents.c.claimed.is_(None)
@@ -138,6 +137,7 @@ class Hearings:
         statement = statement.values(
             heard=d.heard + 1,
             heard_at=sa.case((DUE, d.heard_at), else_=at),
+            happened_at=sa.case((DUE, d.happened_at)),  # what is due for another reason did not happen outside
             priority=_pressing(int(priority)),
             next_attempt_at=0.0,
             woken_at=None,
@@ -146,9 +146,14 @@ class Hearings:
         with self._database.begin() as connection:
             return connection.execute(statement).rowcount
 
-    def _raise_or_add(self) -> Any:
+    def _raise_or_add(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """One statement for all: what a server takes to answer is paid once, and nothing is asked before."""
         d = documents.c
-        statement = self._database.insert(documents)
+        given = self._database.rows(documents, rows)
+        kept = ~sa.exists().where(forgotten.c.document_id == given.c.document_id)
+        # One order for all writers: two that lock the same documents in different orders would wait for each other.
+        ordered = sa.select(*given.c).where(kept).order_by(given.c.document_id)
+        statement = self._database.insert(documents).from_select(list(rows[0]), ordered).returning(d.document_id)
         new = statement.excluded
         return statement.on_conflict_do_update(
             index_elements=[d.document_id],

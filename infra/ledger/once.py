@@ -24,6 +24,12 @@ class Slots:
         with self._database.begin() as connection:
             return connection.execute(statement.returning(slots.c.slot)).one_or_none() is not None
 
+    def give_back(self, job: str, slot: int) -> None:
+        """Let a slot be taken once more: what it was taken for could not be started."""
+        statement = sa.update(slots).where(slots.c.job == job, slots.c.slot == slot).values(slot=slot - 1)
+        with self._database.begin() as connection:
+            connection.execute(statement)
+
 
 class Webhooks:
     """The ids of webhooks taken in lately, each tenant's own."""

@@ -77,6 +77,10 @@ def _update(columns: Sequence[str], *, done: bool, at: float) -> sa.Update:
         values |= {"settled": documents.c.claimed, "settled_at": at, "intent": None, "recover": False}
         values |= {"attempts": 0, "crashes": 0, "next_attempt_at": 0.0, "last_error": None}
         values |= {"removal_allowed": False, "woken_at": None}
+        # Still due, it is so because of what was heard after the claim, not since the first event of a busy day.
+        later = documents.c.heard > documents.c.claimed
+        values["heard_at"] = sa.case((later, documents.c.claimed_at), else_=documents.c.heard_at)
+        values["happened_at"] = sa.case((~later, documents.c.happened_at))
     return sa.update(documents).where(_BY_ID).values(**values)
 
 

@@ -76,13 +76,15 @@ def _text(argument: object) -> str | bytes | Path:
 
 @contextmanager
 def _environment(wanted: dict[str, str]) -> Iterator[None]:
-    before = {name: value for name, value in os.environ.items() if name.startswith("PENSTOCK_")}
+    """These variables, and none of penstock's besides; afterwards it is as it was."""
+    before = dict(os.environ)
     for name in before:
-        del os.environ[name]
+        if name.startswith("PENSTOCK_"):
+            del os.environ[name]
     os.environ.update(wanted)
     try:
         yield
     finally:
-        for name in [name for name in os.environ if name.startswith("PENSTOCK_")]:
+        for name in set(os.environ) - set(before):
             del os.environ[name]
         os.environ.update(before)

@@ -1,6 +1,5 @@
 """Intake on a real Kafka, killed, stopped and cut off: everything that was accepted is heard, or a dead letter."""
 
-import gc
 import json
 import os
 import signal
@@ -34,10 +33,6 @@ pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]
 #: Seconds. A loaded machine, and a group that takes a member for dead only after its session.
 PATIENCE = 60
-
-
-#: kafka-python leaves sockets that were refused to the garbage collector, which closes them, with a warning each.
-refused = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
 
 class Place:
@@ -317,7 +312,6 @@ def test_the_dead_letter_topic_must_take_the_largest_record_of_the_others(place)
     assert create_topics(place.servers, [place.topic], dead_letters=small) == []
 
 
-@refused
 def test_a_broker_that_is_not_there_is_unreachable_soon():
     """And leaves nothing behind: intake tries for as long as it takes."""
     began, threads = time.monotonic(), threading.active_count()
@@ -327,7 +321,6 @@ def test_a_broker_that_is_not_there_is_unreachable_soon():
         KafkaPublisher("127.0.0.1:9").send([Message("t", b"k", b"v")])
     assert time.monotonic() - began < 30
     until(lambda: threading.active_count() == threads)
-    gc.collect()
 
 
 def test_a_record_that_is_no_longer_there_is_none(place):
@@ -336,7 +329,6 @@ def test_a_record_that_is_no_longer_there_is_none(place):
     assert read_record(place.servers, place.topic, 99, 0) is None
 
 
-@refused
 def test_a_broker_that_goes_and_comes_back_is_read_on(place, services):
     intake = place.intake()
     place.put(cloud_event(uri("before")))
@@ -352,7 +344,6 @@ def test_a_broker_that_goes_and_comes_back_is_read_on(place, services):
     until(lambda: sent(place), lambda: time.sleep(0.5))
     until(lambda: len(place.heard()) == 2, lambda: intake.step(0.2))
     until(lambda: place.uncommitted() == 0, lambda: intake.step(0.2))
-    gc.collect()
 
 
 def sent(place):

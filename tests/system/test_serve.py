@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +91,15 @@ def test_what_is_pushed_is_searchable_overwritten_and_deleted_for_its_tenant_onl
         assert not (tmp_path / "home/push/acme/handbook/deep").exists()
         ended(started)
     assert Plant(tmp_path / "home", **environment).audit(status=0)["consistent"]
+
+
+def test_the_example_of_the_readme_runs_as_printed(client: Client) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    [code] = re.findall(r"```python\n(# push\.py.*?)```", readme, re.DOTALL)
+    environment = {**os.environ, "PENSTOCK": client.address, "KEY": client.key.decode()}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
+    assert json.loads(ran.stdout)["uri"] == "push://handbook/leave.md", ran.stderr
 
 
 def test_content_may_be_posted_with_its_uri_in_the_signed_body(client: Client) -> None:

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 
 import psutil
 import pytest
@@ -35,10 +36,9 @@ def records(servers, topic, enough):
 def produce(servers, topic, *values):
     from kafka import KafkaProducer
 
-    producer = KafkaProducer(bootstrap_servers=servers, max_request_size=4_000_000)
-    for value in values:
-        producer.send(topic, value).get(timeout=10)
-    producer.close()
+    with closing(KafkaProducer(bootstrap_servers=servers, max_request_size=4_000_000)) as producer:
+        for value in values:
+            producer.send(topic, value).get(timeout=10)
 
 
 def test_a_record_survives_the_death_of_kafka_and_is_gone_from_fresh_topics(services):
