@@ -7,9 +7,15 @@ from penstock.compose import open_push_store, open_reader
 from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
+from workers.advance import ours
 
 #: Copies no process of ours can reach.
-OUT_OF_REACH = ("the source itself", "backups of the home, the source or the servers", "answers already given")
+OUT_OF_REACH = (
+    "the source itself",
+    "Kafka's topics, until their retention ends",
+    "backups of the home, the source or the servers",
+    "answers already given",
+)
 
 
 def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
@@ -40,11 +46,12 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
     shop.ledger.documents.erase(ids)
     vectors = shop.ledger.vectors.erase_unused(tenant)
     shop.ledger.parses.erase_unused(tenant)
+    shop.ledger.letters.erase(doomed.values())
     if uri is None:
         shop.ledger.sources.remove(tenant)
     shop.ledger.scrub()
     # Every collection, also one that a forget killed half-way has already deleted the points of.
-    for collection in shop.index.collections():
+    for collection in ours(shop.index):
         shop.index.purge(collection)
     for collection, left in _points(shop, tenant, uri).items():
         raise Unreachable(collection, f"{len(left)} points survived", "run forget again")
@@ -74,6 +81,6 @@ def _points(shop: Workshop, tenant: str, uri: str | None) -> dict[str, list[str]
     one = None if uri is None else document_id(tenant, uri)
     found = {
         collection: [point.id for point in shop.index.scroll(collection, tenant, document_id=one)]
-        for collection in shop.index.collections()
+        for collection in ours(shop.index)
     }
     return {collection: ids for collection, ids in found.items() if ids}

@@ -57,9 +57,13 @@ def declare(settings: Settings, ledger: Ledger) -> None:
     for one in declared_sources(settings.sources):
         source = one.model_copy(update={"uri": source_uri(one.uri)})
         with ledger.exclusively(f"penstock.source.{source.tenant}.{source.uri}"):
-            if ledger.sources.changes_attributes(source):
-                ledger.documents.hear_again([(source.tenant, source.uri)], at=now)
+            if not ledger.sources.changes_attributes(source):
+                ledger.sources.register(source)
+                continue
+            # Before, lest a kill in between lose it; and after, for whoever was at work by the old declaration.
+            ledger.documents.hear_again([(source.tenant, source.uri)], at=now)
             ledger.sources.register(source)
+            ledger.documents.hear_again([(source.tenant, source.uri)], at=now)
 
 
 @contextmanager

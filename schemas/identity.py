@@ -90,7 +90,7 @@ def _check_push_segment(segment: bytes) -> None:
 
 def document_id(tenant: str, uri: str) -> str:
     """UUIDv5 of tenant and URI. The length of the tenant keeps ("a", "bc") and ("ab", "c") apart."""
-    return str(uuid.uuid5(NAMESPACE, f"{len(tenant)}:{tenant}{uri}"))
+    return _uuid5(NAMESPACE, f"{len(tenant)}:{tenant}{uri}")
 
 
 def text_hash(text: str) -> str:
@@ -105,4 +105,11 @@ def content_hash(body: bytes) -> str:
 
 def point_id(document: str, chunk_hash: str, occurrence: int) -> str:
     """UUIDv5 of a chunk: its document (which is tenant and URI), its exact text, and which of the equal ones it is."""
-    return str(uuid.uuid5(uuid.UUID(document), f"{chunk_hash}:{occurrence}"))
+    return _uuid5(uuid.UUID(document), f"{chunk_hash}:{occurrence}")
+
+
+def _uuid5(namespace: uuid.UUID, name: str) -> str:
+    """As `str(uuid.uuid5(...))`, in a third of its time: every event has one made."""
+    made = hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(made[16], 16) & 3]
+    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"

@@ -31,6 +31,8 @@ _log = structlog.get_logger("penstock.intake")
 BATCH = 500
 #: Seconds between two looks at what nobody was woken for, and at how much is due.
 TEND_S = 1.0
+#: Seconds without another event that a document is left alone for while it is saved again and again.
+CALM_S = 0.5
 #: Seconds: the wait after a first failure, doubled up to the second.
 RETRY_S, RETRY_MOST_S = 0.5, 30.0
 

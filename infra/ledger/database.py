@@ -4,10 +4,9 @@ Left to itself the driver of SQLite begins no transaction for a SELECT: two clai
 either writes. So the driver is told to begin none, and each transaction here begins with a statement of its own.
 """
 
-import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -82,21 +81,22 @@ class Database:
 
         return sqlite.insert(table)
 
-    def rows(self, table: sa.Table, given: Sequence[Mapping[str, Any]]) -> sa.Subquery:
-        """Values of some columns of a table as something to select from, in their order: one parameter in all.
+    def rows(self, table: sa.Table, names: Sequence[str]) -> sa.Subquery:
+        """Rows to select from: the parameter `rows`, a JSON array of arrays of values of some columns of a table.
 
-        Hundreds of rows in parameters of their own cost the driver several times what the database takes for them.
+        A parameter for each value of hundreds of rows would cost the driver several times what the database takes.
         """
-        text = sa.bindparam("rows", json.dumps(given), sa.Text, unique=True)
-        columns = [table.c[name] for name in given[0]]
+        given, f = sa.bindparam("rows", type_=sa.Text), sa.func
         if self.dialect.name == "postgresql":
-            typed = [sa.column(one.name, one.type) for one in columns]
-            found = sa.func.json_to_recordset(sa.cast(text, sa.JSON)).table_valued(*typed)
-            return sa.select(*found.render_derived(with_types=True).c).subquery()
-        each = sa.func.json_each(text).table_valued("value")
-        return sa.select(
-            *(sa.func.json_extract(each.c.value, f"$.{one.name}", type_=one.type).label(one.name) for one in columns)
-        ).subquery()
+            row = f.json_array_elements(sa.cast(given, sa.JSON)).table_valued("value").c.value
+            values: list[sa.ColumnElement[Any]] = [
+                row.op("->>")(sa.literal_column(str(place))) for place in range(len(names))
+            ]
+        else:
+            row = f.json_each(given).table_valued("value").c.value
+            values = [f.json_extract(row, f"$[{place}]") for place in range(len(names))]
+        columns = zip((table.c[name] for name in names), values, strict=True)
+        return sa.select(*(sa.cast(value, one.type).label(one.name) for one, value in columns)).subquery()
 
     def clock(self) -> float | None:
         """The server's time in seconds since the epoch; None where the database is a file, which has none."""

@@ -1,7 +1,8 @@
 """Raising `heard`: by events, by listings, by a change of pipeline, by a person. Nothing here does any work."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,12 @@ from infra.ledger.settling import parts
 from infra.ledger.tables import documents, forgotten, indexed
 from schemas.fingerprint import Fingerprint
 from schemas.identity import document_id
+
+#: What differs from one document to the next in what is heard of many at once.
+_GIVEN = ("document_id", "tenant", "uri", "source_id", "happened_at", "acl", "metadata")
+
+#: Seconds after its last work, or its first unanswered event, for which a document may be left to calm down.
+BURST_S = 5.0
 
 
 class Hearings:
@@ -29,6 +36,7 @@ class Hearings:
         at: float,
         recover: bool = False,
         priority: Priority = Priority.EVENT,
+        calm_s: float = 0.0,
     ) -> list[str]:
         """Raise `heard` of each document once, making unknown ones known; forgotten ones are skipped.
 
@@ -36,15 +44,18 @@ class Hearings:
             at: seconds since the epoch.
             recover: the index may hold points of documents this ledger has never seen.
             priority: how soon; a document already due keeps the more pressing one.
+            calm_s: seconds without another hearing that a document is left alone for, up to `BURST_S`, if it is being
+                worked on or was a moment ago: somebody saves it again and again.
 
         Returns:
             Ids of the documents that were heard.
         """
-        rows = self._rows(hearings, at, recover=recover, priority=priority)
+        rows = _rows(hearings)
         if not rows:
             return []
+        given = {"rows": json.dumps(rows), "at": at, "recover": recover, "priority": int(priority), "calm": calm_s}
         with self._database.begin() as connection:
-            return list(connection.scalars(self._raise_or_add(list(rows.values()))))
+            return list(connection.scalars(self._raise_or_add, given))
 
     def hear_outdated(self, kind: str, fingerprint: Fingerprint, *, collection: str, at: float) -> int:
         """Make due every document of a kind whose last version a collection does not hold under this fingerprint."""
@@ -146,15 +157,30 @@ class Hearings:
         with self._database.begin() as connection:
             return connection.execute(statement).rowcount
 
-    def _raise_or_add(self, rows: Sequence[Mapping[str, Any]]) -> Any:
-        """One statement for all: what a server takes to answer is paid once, and nothing is asked before."""
+    @cached_property
+    def _raise_or_add(self) -> Any:
+        """One statement for any number of documents: what a server takes to answer is paid once."""
         d = documents.c
-        given = self._database.rows(documents, rows)
+        given = self._database.rows(documents, _GIVEN)
         kept = ~sa.exists().where(forgotten.c.document_id == given.c.document_id)
+        at = sa.bindparam("at", type_=sa.Float)
+        fresh = {
+            "heard": sa.literal(1),
+            "settled": sa.literal(0),
+            "heard_at": at,
+            "first_heard_at": at,
+            "priority": sa.bindparam("priority", type_=d.priority.type),
+            "generation": sa.literal(self._first_generation, d.generation.type),
+            "recover": sa.bindparam("recover", type_=d.recover.type),
+            "attempts": sa.literal(0),
+            "next_attempt_at": sa.literal(0.0),
+            "identity": sa.literal(""),
+        }
         # One order for all writers: two that lock the same documents in different orders would wait for each other.
-        ordered = sa.select(*given.c).where(kept).order_by(given.c.document_id)
-        statement = self._database.insert(documents).from_select(list(rows[0]), ordered).returning(d.document_id)
-        new = statement.excluded
+        ordered = sa.select(*given.c, *fresh.values()).where(kept).order_by(given.c.document_id)
+        statement = self._database.insert(documents).from_select([*_GIVEN, *fresh], ordered).returning(d.document_id)
+        new, calm = statement.excluded, sa.bindparam("calm", type_=sa.Float)
+        busy = (calm > 0) & (d.claimed.is_not(None) | (d.settled_at > at - BURST_S))
         return statement.on_conflict_do_update(
             index_elements=[d.document_id],
             set_={
@@ -165,44 +191,30 @@ class Hearings:
                 "acl": sa.func.coalesce(new.acl, d.acl),
                 "metadata": sa.func.coalesce(new.metadata, d.metadata),
                 "source_id": new.source_id,
-                "next_attempt_at": 0.0,
+                "next_attempt_at": sa.case((~busy, 0.0), (DUE & (d.heard_at < at - BURST_S), 0.0), else_=at + calm),
                 "woken_at": None,
                 # What has been settled once is known by what was proved then.
                 "recover": d.recover | (new.recover & (d.settled == 0)),
             },
         )
 
-    def _rows(
-        self, hearings: Iterable[Hearing], at: float, *, recover: bool, priority: Priority
-    ) -> dict[str, dict[str, Any]]:
-        rows: dict[str, dict[str, Any]] = {}
-        for hearing in hearings:
-            id_ = document_id(hearing.tenant, hearing.uri)
-            said = {
-                "acl": None if hearing.acl is None else json.dumps(list(hearing.acl)),
-                "metadata": None if hearing.metadata is None else json.dumps(dict(hearing.metadata)),
-            }
-            if id_ in rows:  # the latest word on each attribute counts
-                rows[id_] |= {name: value for name, value in said.items() if value is not None}
-                continue
-            rows[id_] = said | {
-                "document_id": id_,
-                "tenant": hearing.tenant,
-                "uri": hearing.uri,
-                "source_id": hearing.source_id,
-                "heard": 1,
-                "settled": 0,
-                "heard_at": at,
-                "first_heard_at": at,
-                "happened_at": hearing.happened_at,
-                "priority": int(priority),
-                "generation": self._first_generation,
-                "recover": recover,
-                "attempts": 0,
-                "next_attempt_at": 0.0,
-                "identity": "",
-            }
-        return rows
+
+def _rows(hearings: Iterable[Hearing]) -> list[tuple[str | int | float | None, ...]]:
+    """The values of `_GIVEN` for each document; the latest word on each attribute counts."""
+    first: dict[str, Hearing] = {}
+    acl: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    for hearing in hearings:
+        id_ = document_id(hearing.tenant, hearing.uri)
+        first.setdefault(id_, hearing)
+        if hearing.acl is not None:
+            acl[id_] = json.dumps(list(hearing.acl))
+        if hearing.metadata is not None:
+            metadata[id_] = json.dumps(dict(hearing.metadata))
+    return [
+        (id_, one.tenant, one.uri, one.source_id, one.happened_at, acl.get(id_), metadata.get(id_))
+        for id_, one in first.items()
+    ]
 
 
 def _pressing(new: Any) -> sa.ColumnElement[int]:

@@ -37,6 +37,13 @@ class DeadLetters:
         with self._database.connect() as connection:
             return connection.scalar(query) or 0
 
+    def erase(self, mentions: Iterable[str]) -> None:
+        """Drop what is recorded of dead letters whose detail names one of these; their bytes are Kafka's to keep."""
+        with self._database.begin() as connection:
+            for mention in mentions:
+                named = dead_letters.c.detail.contains(mention, autoescape=True)
+                connection.execute(sa.delete(dead_letters).where(named))
+
     def replayed(self, id_: str, *, at: float) -> None:
         """Record that one was sent again."""
         with self._database.begin() as connection:

@@ -75,7 +75,9 @@ def _update(columns: Sequence[str], *, done: bool, at: float) -> sa.Update:
     values |= {name: sa.bindparam(f"_{name}") for name in columns}
     if done:
         values |= {"settled": documents.c.claimed, "settled_at": at, "intent": None, "recover": False}
-        values |= {"attempts": 0, "crashes": 0, "next_attempt_at": 0.0, "last_error": None}
+        # What was heard meanwhile may have been given a moment to calm down.
+        next_ = sa.case((documents.c.heard > documents.c.claimed, documents.c.next_attempt_at), else_=0.0)
+        values |= {"attempts": 0, "crashes": 0, "next_attempt_at": next_, "last_error": None}
         values |= {"removal_allowed": False, "woken_at": None}
         # Still due, it is so because of what was heard after the claim, not since the first event of a busy day.
         later = documents.c.heard > documents.c.claimed

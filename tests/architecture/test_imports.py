@@ -19,7 +19,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "yaml": ("",),
     # the world
     "boto3": ("infra/source_s3.py", "infra/sqs.py"),
-    "botocore": ("infra/source_s3.py", "infra/s3_errors.py", "infra/push_store.py"),
+    "botocore": ("infra/source_s3.py", "infra/s3_errors.py", "infra/push_store.py", "infra/sqs.py"),
     "kafka": ("infra/kafka",),
     "filelock": ("infra/home.py",),
     "pydantic_settings": ("infra/settings.py",),

@@ -25,6 +25,11 @@ class World:
         return self.publisher.send([Message(self.topic, value.encode(), value.encode()) for value in values])
 
 
+@pytest.fixture(scope="module")
+def servers(services):
+    return services.fresh_topics()
+
+
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.server)])
 def world(request):
     topic = f"test-{uuid.uuid4().hex[:8]}"
@@ -36,7 +41,7 @@ def world(request):
         from infra.kafka import KafkaPublisher, KafkaStream
         from infra.kafka_topics import create_topics
 
-        servers, group = request.getfixturevalue("services").bootstrap_servers, f"{topic}-group"
+        servers, group = request.getfixturevalue("servers"), f"{topic}-group"
         create_topics(servers, [topic], dead_letters=f"{topic}-dead")
         publisher = enter(stack, KafkaPublisher(servers))
         yield World(

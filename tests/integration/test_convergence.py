@@ -24,7 +24,7 @@ from workers.pipeline import write
 from workers.pipeline.parts import Pipeline
 from workers.pipeline.write import Draft
 from workers.removals import Guard, Removals
-from workers.run import LEASE_S, drain
+from workers.run import drain
 
 _EXAMPLES = os.environ.get("CONVERGENCE_EXAMPLES")
 SETTINGS = settings(
@@ -277,7 +277,7 @@ def test_a_worker_that_wakes_up_late_settles_nothing(stage: Stage, monkeypatch: 
             return
         slept.append(uri)
         folder.put("a.md", b"A version that is cut off.")
-        later = replace(pipeline, owner="another", now=lambda: pipeline.now() + LEASE_S + 1)
+        later = replace(pipeline, owner="another", now=lambda: pipeline.now() + pipeline.lease_s + 1)
         [source] = pipeline.sources
         pipeline.ledger.documents.hear([Hearing(folder.tenant, uri, source)], at=later.now())
         with crashing(("upsert.after", 1)), pytest.raises(Crash):

@@ -36,19 +36,15 @@ def text(key: str, version: object, *, paragraphs: int = 1) -> bytes:
     return "\n".join(parts).encode()
 
 
-def check(plant: ScaledPlant, *, held: dict[str, str] | None = None) -> Counter[str]:
-    """INV-1, 3, 4, 5 at quiescence; returns what was counted.
-
-    Args:
-        plant: with nothing under way (`ScaledPlant.quiesce`).
-        held: keys that must be held, with the reason; their last good version stays.
-    """
-    held = {plant.uri(key): reason for key, reason in (held or {}).items()}
+def check(plant: ScaledPlant) -> Counter[str]:
+    """INV-1, 3, 4, 5 with nothing under way (`ScaledPlant.quiesce`); returns what was counted."""
+    held = {plant.uri(key): reason for key, reason in plant.held.items()}
     counts: Counter[str] = Counter()
     rows = plant.rows()
     collection = plant.index.active()
     assert collection == plant.collection
-    recipe = Recipe("stub-64", plant.recipe_tokens)
+    recipe = Recipe("stub-64", 128)
+    views = plant.ledger.views.documents(collection)
     for tenant in TENANTS:
         contents = plant.contents(tenant)
         wanted: dict[str, Any] = {}
@@ -66,9 +62,9 @@ def check(plant: ScaledPlant, *, held: dict[str, str] | None = None) -> Counter[
         counts["points"] += len(found)
         for point in plant.index.scroll(collection, tenant):
             payload = point.payload
-            entry = plant.ledger.views.documents(collection, ids=[payload["document_id"]])[payload["document_id"]]
-            assert entry.indexed is not None
-            assert payload["generation"] == entry.indexed.generation, f"INV-1: generation of {payload['uri']}"
+            entry = views[payload["document_id"]].indexed
+            assert entry is not None
+            assert payload["generation"] == entry.generation, f"INV-1: generation of {payload['uri']}"
             _at_home(tenant, payload["uri"], payload["content"])
         of_tenant = {uri: row for uri, row in rows.items() if row.tenant == tenant}
         gone = {uri for uri, row in of_tenant.items() if row.gone_at is not None}

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,16 @@ class Plant:
         """Run one command in this process."""
         out, err = io.StringIO(), io.StringIO()
         with (
-            _environment({**self.environment, **environment}),
+            self.surroundings(**environment),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
             status = run([os.fsdecode(argument) for argument in map(_text, arguments)])
         return Result(status, out.getvalue(), err.getvalue())
+
+    def surroundings(self, **environment: str) -> AbstractContextManager[None]:
+        """This plant's environment, for a while this process's own."""
+        return _environment({**self.environment, **environment})
 
     def json(self, *arguments: object, status: int | None = 0, **environment: str) -> dict[str, Any]:
         """Run one command with --json; its exit status must be as expected (None: whatever)."""

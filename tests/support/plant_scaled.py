@@ -39,6 +39,7 @@ from infra.ledger.records import Priority
 from infra.ledger.tables import documents
 from infra.queue import QUEUES, WakeupQueue, make_app
 from infra.stub_embedder import StubEmbedder
+from schemas.identity import content_hash, document_id
 from tests.support.processes import PYCACHE, eventually
 from tests.support.services import Services
 from tests.support.services.kafka import admin
@@ -88,6 +89,11 @@ class Running:
         self.process.kill()
         self._gone()
 
+    def kill_all(self) -> None:
+        """SIGKILL it and everything below it, as the end of a container does."""
+        self.end()
+        self._gone()
+
     def stop(self, within_s: float = 60.0) -> int:
         """SIGTERM; returns the exit status."""
         self.family()
@@ -115,7 +121,7 @@ class Running:
 
     def end(self) -> None:
         """SIGKILL it and all below it; for cleaning up."""
-        for one in (*self.family(), self._self):
+        for one in (self._self, *self.family()):
             if _lives(one):
                 one.kill()
         self.process.wait()
@@ -159,7 +165,8 @@ class ScaledPlant:
         self.running: list[Running] = []
         #: Per key what it held, None where it was deleted, in order.
         self.versions: dict[str, list[bytes | None]] = defaultdict(list)
-        self.recipe_tokens = 128
+        #: Keys whose last version must be held, with the reason.
+        self.held: dict[str, str] = {}
         self._records = self.records()
 
     # --- the source
@@ -198,6 +205,26 @@ class ScaledPlant:
         return found
 
     # --- processes
+
+    def living(self, command: str) -> list[Running]:
+        return [one for one in self.running if one.alive and one.name.startswith(command)]
+
+    def ready(self) -> None:
+        """One intake, one worker and nothing else, as a scenario begins."""
+        for command in ("intake", "worker", "beat"):
+            living = self.living(command)
+            for one in living[command != "beat" :]:
+                one.stop()
+            if not living and command != "beat":
+                getattr(self, command)()
+
+    def member(self) -> set[str]:
+        """The one member of the group, once the dead are expelled and it has a partition."""
+        key = f"north/member-{len(self.versions)}.md"
+        self.put(key, b"# Is anybody there?\n")
+        self.until(lambda: self.row(key))
+        members: set[str] = self.until(lambda: found if len(found := self.members()) == 1 else None)
+        return members
 
     def intake(self, **environment: str) -> Running:
         return self._start("intake", environment)
@@ -280,10 +307,29 @@ class ScaledPlant:
 
     def settled(self, key: str) -> bool:
         """Whether the last version of a key is proved."""
-        row, last = self.row(key), self.versions[key][-1]
+        return self._proved(self.row(key), key)
+
+    def _proved(self, row: sa.Row[Any] | None, key: str) -> bool:
+        last = self.versions[key][-1]
         if row is None or row.heard > row.settled:
             return False
-        return row.gone_at is not None if last is None else row.content_hash == _hash(last)
+        if key in self.held:
+            return bool(row.held_reason)
+        return row.gone_at is not None if last is None else row.content_hash == content_hash(last)
+
+    def all_settled(self) -> bool:
+        """Whether the last version of every key is proved, or held as it must be."""
+        rows = self.rows()
+        return all(self._proved(rows.get(self.uri(key)), key) for key in self.versions)
+
+    def claims(self, key: str) -> int:
+        """How often a document was claimed."""
+        row = self.row(key)
+        return row.generation - self.ledger.birth_ms if row else 0
+
+    def history(self, key: str) -> list[dict[str, Any]]:
+        """The lines of a document's history, newest first."""
+        return self.ledger.views.history(document_id(key.split("/")[0], self.uri(key)))
 
     def tasks(self, what: str = "began") -> list[dict[str, Any]]:
         """What tasks began or ended, in order."""
@@ -400,12 +446,6 @@ def scaled(
     finally:
         plant.end()
         plant.close()
-
-
-def _hash(body: bytes) -> str:
-    from schemas.identity import content_hash
-
-    return content_hash(body)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -23,6 +23,7 @@ class Proxy:
         self._lock = Lock()
         self._open: set[socket.socket] = set()
         self._delay_s = 0.0
+        self._curtail: int | None = None
         self.connections = 0
         self.forwarded = {"to": 0, "from": 0}
         self.port = port
@@ -39,7 +40,7 @@ class Proxy:
 
     def restore(self) -> None:
         """Accept and forward without delay, as in the beginning."""
-        self._delay_s = 0.0
+        self._delay_s, self._curtail = 0.0, None
         self._flowing.set()
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
@@ -62,6 +63,10 @@ class Proxy:
     def delay(self, seconds: float) -> None:
         """Forward whatever comes from now on so much later, in either direction."""
         self._delay_s = seconds
+
+    def curtail(self, size: int) -> None:
+        """End each connection after so many bytes from the target: in the midst of an answer."""
+        self._curtail = size
 
     def stall(self) -> None:
         """Accept connections and keep them open, and forward nothing until `restore`: what a silent network does."""
@@ -96,12 +101,18 @@ class Proxy:
 
     def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         with suppress(OSError):
+            passed = 0
             while data := source.recv(1 << 16):
+                if way == "from" and self._curtail is not None:
+                    data = data[: max(0, self._curtail - passed)]
+                passed += len(data)
                 if self._delay_s:
                     time.sleep(self._delay_s)
                 self._flowing.wait()
                 sink.sendall(data)
                 self.forwarded[way] += len(data)
+                if way == "from" and self._curtail is not None and passed >= self._curtail:
+                    break
         _shut(source)
         _shut(sink)
 

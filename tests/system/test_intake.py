@@ -140,9 +140,14 @@ class Place:
         self.ledger._database.dispose()
 
 
+@pytest.fixture(scope="module")
+def servers(services):
+    return services.fresh_topics()
+
+
 @pytest.fixture
-def place(services, tmp_path):
-    found = Place(services.bootstrap_servers, tmp_path)
+def place(servers, tmp_path):
+    found = Place(servers, tmp_path)
     yield found
     found.close()
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.identity import (
+    NAMESPACE,
     content_hash,
     document_id,
     file_path,
@@ -96,3 +97,11 @@ def test_hashes_are_of_the_exact_text_and_bytes():
     assert text_hash("a") != text_hash("a ")
     assert text_hash("é") == content_hash("é".encode())
     assert text_hash("\ud800")  # a lone surrogate, as a name that is not UTF-8 decodes to
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), keys)
+def test_ids_are_uuids_of_version_5(tenant, key):
+    uri = s3_uri("bucket", key)
+    document = document_id(tenant, uri)
+    assert document == str(uuid.uuid5(NAMESPACE, f"{len(tenant)}:{tenant}{uri}"))
+    assert point_id(document, "h", 1) == str(uuid.uuid5(uuid.UUID(document), "h:1"))
