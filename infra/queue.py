@@ -40,6 +40,8 @@ def make_app(broker_url: str) -> Celery:
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 25,
+        # Say at once that nobody answers. Whoever asks tries again in its own time, and intake must go on polling.
+        "max_retries": 0,
     }
     app.conf.update(
         accept_content=["json"],

@@ -181,7 +181,9 @@ class Intake:
             reach("bury.after")
         if hand.letters:
             self._ledger.letters.record(hand.letters)
-        ids = self._ledger.documents.hear(hearings, at=self._now(), recover=self._recover) if hearings else []
+        ids: list[str] = []
+        if hearings:
+            ids = self._ledger.documents.hear(hearings, at=self._now(), recover=self._recover, calm_s=CALM_S)
         reach("hear.after")
         return ids
 
@@ -224,7 +226,7 @@ class Intake:
         self._call(self._gauge)
 
     def _gauge(self) -> None:
-        due = self._ledger.documents.due(now=self._now(), limit=self._high_water)
+        due = self._ledger.documents.due(now=self._now(), limit=self._high_water, pressing=True)
         full = due > self._low_water if self._full else due >= self._high_water
         if full != self._full:
             _log.info("intake.full" if full else "intake.goes_on", due=due)

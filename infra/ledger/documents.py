@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from infra.ledger.claims import Claims
 from infra.ledger.database import Database
 from infra.ledger.hearing import Hearings
-from infra.ledger.records import KnownDocument
+from infra.ledger.records import KnownDocument, Priority
 from infra.ledger.scopes import DUE, LIVE, Scope, in_prefix, in_scope
 from infra.ledger.settling import parts
 from infra.ledger.tables import documents, forgotten, history, indexed
@@ -42,11 +42,16 @@ class Documents(Hearings, Claims):
                 statement = sa.update(documents).where(documents.c.document_id.in_(part))
                 connection.execute(statement.values(removal_held_at=at))
 
-    def due(self, *, now: float, scope: Scope | None = None, limit: int | None = None) -> int:
-        """How many documents a claim would find, counting no further than `limit`."""
+    def due(self, *, now: float, scope: Scope | None = None, limit: int | None = None, pressing: bool = False) -> int:
+        """How many documents a claim would find, counting no further than `limit`.
+
+        pressing: only those that something happened to, none that only a new pipeline changes.
+        """
         found = sa.select(documents.c.document_id).where(DUE, documents.c.next_attempt_at <= now).limit(limit)
         if scope is not None:
             found = found.where(in_scope(scope))
+        if pressing:
+            found = found.where(documents.c.priority == int(Priority.EVENT))
         query = sa.select(sa.func.count()).select_from(found.subquery())
         with self._database.connect() as connection:
             return connection.scalar(query) or 0

@@ -180,7 +180,7 @@ class Hearings:
         ordered = sa.select(*given.c, *fresh.values()).where(kept).order_by(given.c.document_id)
         statement = self._database.insert(documents).from_select([*_GIVEN, *fresh], ordered).returning(d.document_id)
         new, calm = statement.excluded, sa.bindparam("calm", type_=sa.Float)
-        busy = (calm > 0) & (d.claimed.is_not(None) | (d.settled_at > at - BURST_S))
+        busy = (calm > sa.literal(0.0)) & (d.claimed.is_not(None) | (d.settled_at > at - BURST_S))
         return statement.on_conflict_do_update(
             index_elements=[d.document_id],
             set_={

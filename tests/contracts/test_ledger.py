@@ -1,6 +1,5 @@
-"""One suite for every ledger: SQLite files, and the PostgreSQL database that PENSTOCK_TEST_DATABASE_URL names."""
+"""One suite for every ledger, SQLite files and PostgreSQL: the life of a document, and all that is kept beside it."""
 
-import os
 import sqlite3
 import threading
 import time
@@ -12,43 +11,22 @@ import sqlalchemy as sa
 
 from infra.ledger import open_ledger
 from infra.ledger.records import Attributes, Hearing, Indexed, PlacedPoint, Settlement
-from infra.ledger.tables import FORMAT, metadata
+from infra.ledger.tables import FORMAT
 from schemas.documents import Block, BlockKind, ParsedDocument
 from schemas.errors import HomeTooNew, Unreachable, UsageError
 from schemas.fingerprint import Fingerprint
 from schemas.identity import document_id
 from schemas.sources import Source
+from tests.contracts.conftest import BORN
 
-BORN = 1_700_000_000.0
 NOW = BORN + 10
 FINGERPRINT = Fingerprint("p", "c", "m", "r", "y")
 PARSED = ParsedDocument("text", "text/plain", (Block(BlockKind.PARAGRAPH, "Hello."),))
-SERVER = os.environ.get("PENSTOCK_TEST_DATABASE_URL")
-
-
-def _clean(url):
-    if url == SERVER:
-        engine = sa.create_engine(url)
-        metadata.drop_all(engine)
-        engine.dispose()
-    return url
-
-
-@pytest.fixture(params=["sqlite", *(["server"] if SERVER else [])])
-def url(request, tmp_path):
-    return _clean(SERVER if request.param == "server" else f"sqlite:///{tmp_path}/ledger.sqlite")
 
 
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "ledger.sqlite"
-
-
-@pytest.fixture
-def ledger(url):
-    opened = open_ledger(url, now=BORN)
-    yield opened
-    opened.close()
 
 
 def hear(ledger, *names, at=NOW, tenant="t", **known):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from infra.ledger import documents
+from infra.ledger import claims, documents
 from schemas.errors import Unreachable
 from tests.integration import test_convergence
 from tests.support.convergence import Convergence
@@ -56,8 +56,8 @@ def recovery_believes_the_ledger(patch: pytest.MonkeyPatch) -> None:
 
 
 def claims_of_the_dead_start_like_any_other(patch: pytest.MonkeyPatch) -> None:
-    claim = documents._claim
-    patch.setattr(documents, "_claim", lambda *of: replace(claim(*of), recover=False, intended=()))
+    claim = claims._claim
+    patch.setattr(claims, "_claim", lambda *of: replace(claim(*of), recover=False, intended=()))
 
 
 def a_listing_that_fails_is_empty(patch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ class Crashing(Convergence):
 
 def test_without_its_generation_a_late_worker_does_harm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine has one worker at a time; the test with two of them fails when the fence is down."""
-    monkeypatch.setattr(documents, "standing", lambda _, generations: set(generations))
+    monkeypatch.setattr(claims, "standing", lambda _, generations: set(generations))
     with pytest.raises(AssertionError):
         test_convergence.test_a_worker_that_wakes_up_late_settles_nothing(stage, monkeypatch)
 
