@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check wheel bench services services-stop lock clean
+.PHONY: help demo test check wheel bench chaos services services-stop lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ READY := .venv/.ready
 # The installer and nothing else: what it installs is held by the hashes in requirements.lock.
 UV := uv==0.13.8
 # `make demo DOCS=path`, `make test ARGS=...`: handed over as they are, spaces included.
-export DOCS ARGS
+export DOCS ARGS SEED MINUTES
 
 help: ## list the verbs
 	@echo "Penstock keeps a vector index true to its sources. Verbs:"
@@ -49,6 +49,11 @@ wheel: $(READY) ## build the wheel, import and run it from an empty folder
 bench: $(READY) ## measure speed, as ratios taken in one run; one of them: make bench ARGS=chunking
 	@set -e; for name in $${ARGS:-$$(basename -s .py -a benchmarks/[a-z]*.py)}; do \
 	    echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name"; done
+
+# Minutes of real processes being killed, stopped and added on real servers; docstring of tests/chaos/run.py.
+chaos: $(READY) ## the long chaos run: make chaos SEED=1 MINUTES=10
+	@$(BIN)/python -m tests.support.services build
+	@$(BIN)/python -m tests.chaos.run $${SEED:+--seed "$$SEED"} $${MINUTES:+--minutes "$$MINUTES"}
 
 services: $(READY) ## start Kafka, Redis, PostgreSQL, S3 and Qdrant here, without containers; settings in .services.env
 	@$(BIN)/python -m tests.support.services start

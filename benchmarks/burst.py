@@ -25,7 +25,7 @@ def main():
     asked = parser.parse_args()
     configure_logging(verbose=False, as_json=True)
     pieces = []
-    with temporary_services() as services, tempfile.TemporaryDirectory() as room:
+    with temporary_services() as services, tempfile.TemporaryDirectory() as room:  # noqa: SIM117
         with scaled(services, Path(room, "plant"), intakes=1, workers=1) as plant:
             plant.put("north/warm.md", b"# Warm")
             plant.until(lambda: plant.settled("north/warm.md"))
@@ -43,7 +43,7 @@ def main():
                 assert plant.settled(key)
                 heard, claims = after.heard - before.heard, after.generation - before.generation
                 pieces.append(claims)
-                print(f"round {number + 1}: {asked.saves} saves in {took:.2f} s, heard in {heard} batches, {claims} claims")
+                print(f"round {number + 1}: {asked.saves} saves in {took:.2f} s, in {heard} batches, {claims} claims")
     rows({"rounds": asked.rounds, "saves a round": asked.saves})
     verdict(f"pieces of work of {asked.saves} saves, most", max(pieces), "<=", 2)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from infra.model_files import ModelFiles, find_model
 from infra.ports import Embedder, ModelInfo, Tokenizer, Vectors
-from infra.stub_embedder import StubEmbedder, StubTokenizer, stub_dimension
+from infra.stub_embedder import StubTokenizer, stub_dimension, stub_embedder
 from infra.tokenizer import ModelTokenizer, readable
 from schemas.errors import Unreachable
 
@@ -47,8 +47,8 @@ def open_model(name: str, *, dtype: str = "auto", threads: int | None = None) ->
     Raises:
         UsageError: there is no such model on this machine.
     """
-    if dimension := stub_dimension(name):
-        return StubTokenizer(), StubEmbedder(dimension)
+    if stub_dimension(name):
+        return StubTokenizer(), stub_embedder(name)
     files = find_model(name)
     tokenizer = ModelTokenizer(files)
     info = ModelInfo(files.name, files.dimension(), tokenizer.limit)

@@ -12,19 +12,43 @@ from pathlib import Path
 from typing import Any
 
 import redis
+import structlog
 from celery import Celery, signals
 from celery.exceptions import Reject
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
+from kombu.transport import redis as kombu_redis
 
 from infra.ledger.records import Priority
-from schemas.errors import OtherFingerprint, Unreachable
+from schemas.errors import OtherFingerprint, PenstockError, Unreachable
+
+_log = structlog.get_logger("penstock.queue")
 
 QUEUES = {Priority.EVENT: "penstock.events", Priority.REINDEX: "penstock.reindex"}
 #: Seconds. Parsing one document has a limit of its own far below; the visibility timeout must be above.
 SOFT_LIMIT_S, HARD_LIMIT_S, VISIBILITY_S = 540, 600, 900
+#: Tasks after which a process is replaced: whatever some library leaks is bounded.
+CHILD_TASKS = 2000
 #: How often beat looks whether a schedule's slot has come.
 TICK_S = 5.0
+
+
+class _Channel(kombu_redis.Channel):  # type: ignore[misc]
+    """Drops what is no message at all; left to itself, kombu ends the worker that finds it."""
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # Nothing is lost: wake-ups are sent again, slots come again.
+            _log.error("message.unreadable", error=f"{type(error).__name__}: {error}")
+            return True
+
+
+class Transport(kombu_redis.Transport):  # type: ignore[misc]
+    """Redis, with that channel."""
+
+    Channel = _Channel
 
 
 def make_app(broker_url: str) -> Celery:
@@ -54,7 +78,7 @@ def make_app(broker_url: str) -> Celery:
         task_reject_on_worker_lost=False,
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_max_tasks_per_child=2000,
+        worker_max_tasks_per_child=CHILD_TASKS,
         worker_soft_shutdown_timeout=30,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -65,6 +89,7 @@ def make_app(broker_url: str) -> Celery:
         task_queues=[KombuQueue(name) for name in QUEUES.values()],
         task_default_queue=QUEUES[Priority.EVENT],
         task_create_missing_queues=False,
+        broker_transport=f"{__name__}:{Transport.__name__}",
         broker_transport_options=transport,
         visibility_timeout=VISIBILITY_S,
         broker_connection_timeout=5,
@@ -130,7 +155,8 @@ def check_broker(url: str) -> list[tuple[bool, str]]:
 def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
     """Make functions of one JSON argument the tasks of these names.
 
-    A worker whose pipeline is not the ledger's current one hands its message back, for one that has it.
+    A worker whose pipeline is not the ledger's current one hands its message back, for one that has it. Where a part
+    does not answer, the message is done with all the same: what it was about is due, and is sent again.
     """
 
     def bound(function: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -140,6 +166,8 @@ def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
             except OtherFingerprint as error:
                 time.sleep(1)  # so that it is not handed to and fro at full speed
                 raise Reject(str(error), requeue=True) from error
+            except PenstockError as error:
+                _log.warning("task.failed", error=str(error))
 
         return run
 

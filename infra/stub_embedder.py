@@ -4,6 +4,7 @@ Texts with the same words get near vectors, so that search over it behaves; syno
 """
 
 import re
+import time
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -11,15 +12,24 @@ import numpy as np
 
 from infra.ports import ModelInfo, Vectors
 
-_NAME = re.compile(r"stub-([1-9]\d{0,3})")
+_NAME = re.compile(r"stub-([1-9]\d{0,3})(?:-slow([1-9]\d{0,4}))?")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SIGN = 1 << 31
+#: Texts that a slow stub answers at once.
+BATCH = 32
 
 
 def stub_dimension(name: str) -> int | None:
-    """64 for the model name `stub-64`; None for a name that is no stub's."""
+    """64 for the model names `stub-64` and `stub-64-slow50`; None for a name that is no stub's."""
     match = _NAME.fullmatch(name)
     return int(match[1]) if match else None
+
+
+def stub_embedder(name: str) -> "StubEmbedder":
+    """The stub of a name that has a dimension; `-slow50` answers each batch after 50 ms, as a remote model would."""
+    match = _NAME.fullmatch(name)
+    assert match is not None
+    return StubEmbedder(int(match[1]), name=name, answer_s=int(match[2] or 0) / 1000)
 
 
 class StubTokenizer:
@@ -42,15 +52,17 @@ class StubTokenizer:
 class StubEmbedder:
     """A hashed bag of words: each token adds one, with a sign, at a place that its id decides."""
 
-    def __init__(self, dimension: int) -> None:
-        self.info = ModelInfo(f"stub-{dimension}", dimension, StubTokenizer.limit)
-        self._tokenizer = StubTokenizer()
+    def __init__(self, dimension: int, *, name: str | None = None, answer_s: float = 0.0) -> None:
+        self.info = ModelInfo(name or f"stub-{dimension}", dimension, StubTokenizer.limit)
+        self._tokenizer, self._answer_s = StubTokenizer(), answer_s
 
     def warm(self) -> None:
         """Nothing to load."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit-norm float32 vectors, shape (len(texts), dimension)."""
+        if self._answer_s and texts:
+            time.sleep(self._answer_s * -(-len(texts) // BATCH))
         dimension = self.info.dimension
         vectors = np.zeros((len(texts), dimension), np.float32)
         for vector, ids in zip(vectors, self._tokenizer.token_ids(texts), strict=True):

@@ -13,8 +13,9 @@ import structlog
 from infra.home import Home
 from infra.ledger import Ledger
 from infra.metrics import metrics, prepare_metrics, serve_metrics
-from infra.queue import WakeupQueue, make_app, register, run_beat, run_worker, stopping_flag
+from infra.queue import WakeupQueue, check_broker, make_app, register, run_beat, run_worker, stopping_flag
 from infra.settings import Settings
+from penstock.compose import open_server
 from penstock.readings import readings
 from penstock.scaled import WorkerTasks, open_shared_ledger, require
 from workers.pipeline.batch import Outcome
@@ -72,6 +73,7 @@ def worker(settings: Settings) -> int:
     prepare_metrics(_folder(settings) / "metrics")
     if settings.metrics_port is not None:
         serve_metrics(settings.metrics_port, settings.http_host)
+    _look_at_servers(settings)
     app = make_app(settings.celery_broker_url)
     tasks = WorkerTasks(settings, stopping=stopping_flag(), observe=_observe)
     register(app, tasks.by_name())
@@ -83,6 +85,7 @@ def beat(settings: Settings) -> int:
     """Send a tick every few seconds, until told to stop; any number of beats does no harm."""
     require(settings, "beat")
     assert settings.celery_broker_url is not None
+    check_broker(settings.celery_broker_url)
     _say("beat", settings)
     run_beat(make_app(settings.celery_broker_url), _folder(settings))
     return 0
@@ -110,6 +113,18 @@ def relay(settings: Settings) -> int:
     finally:
         publisher.close()
     return 0
+
+
+def _look_at_servers(settings: Settings) -> None:
+    """See once that what a worker needs is there and fits; whoever starts it reads why not. Later it waits for them."""
+    assert settings.celery_broker_url is not None
+    check_broker(settings.celery_broker_url)
+    index = open_server(settings)
+    try:
+        index.check_server()
+    finally:
+        index.close()
+    open_shared_ledger(settings).close()  # a pool of connections must not be forked
 
 
 def _observe(outcomes: Sequence[Outcome], pipeline: Pipeline) -> None:

@@ -84,7 +84,8 @@ def reconcile_source(pipeline: Pipeline, source: KnownSource, *, dispatch: Calla
     if guard is not None:
         vouch(ledger, listing, guard)
     dispatch()
-    _log.info("source.reconciled", uri=source.uri, seen=listing.seen, repaired=listing.heard)
+    vanished = len(listing.vanished)
+    _log.info("source.reconciled", uri=source.uri, seen=listing.seen, repaired=listing.heard, vanished=vanished)
     return listing
 
 
@@ -96,7 +97,10 @@ def _judge(pipeline: Pipeline, listing: Reconciled) -> Guard | None:
     if not listing.complete or not listing.vanished:
         return guard
     hashes = [one.content_hash for one in listing.vanished if one.content_hash]
-    moved = moves(listing.vanished, ledger.views.added_since(source.tenant, hashes, source.verified_at or 0.0))
+    added = ledger.views.added_since(source.tenant, hashes, source.verified_at or 0.0)
+    # What vanished may have been added since then itself: it has not moved to where it was.
+    elsewhere = added.keys() - {one.document_id for one in listing.vanished}
+    moved = moves(listing.vanished, [added[one] for one in elsewhere])
     if guard.too_many(removed + len(listing.vanished) - len(moved)) and listing.heard:
         return None  # the next listing judges, once what is new has been read
     parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)

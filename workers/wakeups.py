@@ -72,9 +72,14 @@ class Dispatcher:
         for priority, ids in bundles(waiting):
             if room[priority] <= 0:
                 continue
-            self._queue.send(ids, priority)
-            reach("wake.after")
+            # Before it is sent: a worker that has it at once must not find the documents locked by this very record.
             self._documents.woken(ids, at=now)
+            try:
+                self._queue.send(ids, priority)
+            except Unreachable:
+                self._documents.woken(ids, at=None)
+                raise
+            reach("wake.after")
             room[priority] -= 1
             sent += len(ids)
         return sent

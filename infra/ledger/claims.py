@@ -152,8 +152,8 @@ class Claims:
             rows = connection.execute(query.order_by(d.priority, d.heard_at).limit(limit)).all()
         return [Waiting(row[0], row[1], bool(row[2])) for row in rows]
 
-    def woken(self, ids: Sequence[str], *, at: float) -> None:
-        """Record that wake-ups were sent."""
+    def woken(self, ids: Sequence[str], *, at: float | None) -> None:
+        """Record that wake-ups are sent; None: that they were not."""
         with self._database.begin() as connection:
             for part in parts(sorted(ids)):
                 statement = sa.update(documents).where(documents.c.document_id.in_(part))

@@ -160,14 +160,15 @@ class Views:
         with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
 
-    def added_since(self, tenant: str, hashes: Sequence[str], moment: float) -> list[str]:
-        """Of these content hashes, those of live documents first heard of since a moment; repeated where several."""
+    def added_since(self, tenant: str, hashes: Sequence[str], moment: float) -> dict[str, str]:
+        """The live documents of these contents that were first heard of since a moment: id -> content hash."""
         d = documents.c
-        found: list[str] = []
+        found: dict[str, str] = {}
         with self._database.connect() as connection:
             for part in parts(sorted(set(hashes))):
                 where = (d.tenant == tenant) & d.content_hash.in_(part) & (d.first_heard_at >= moment) & _LIVE
-                found += connection.scalars(sa.select(d.content_hash).where(where)).all()
+                rows = connection.execute(sa.select(d.document_id, d.content_hash).where(where))
+                found |= {row.document_id: row.content_hash for row in rows}
         return found
 
     def sample(self, source_id: int, size: int, *, seed: str) -> list[str]:

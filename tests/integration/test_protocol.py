@@ -6,7 +6,7 @@ are those such paths have; the machine fails under each of them.
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -26,7 +26,7 @@ from workers.worker import Worker
 
 _EXAMPLES = os.environ.get("PROTOCOL_EXAMPLES")
 SETTINGS = settings(
-    max_examples=int(_EXAMPLES or 30),
+    max_examples=int(_EXAMPLES or 24),
     stateful_step_count=40,
     derandomize=not _EXAMPLES,
     database=None,
@@ -34,6 +34,24 @@ SETTINGS = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+#: A mutant ends with the first example that finds it.
+SEARCH = settings(SETTINGS, max_examples=150)
+
+
+class Quiet(Protocol):
+    """Nothing but documents that change: whatever looks at all of them again mends what is to be found."""
+
+    changes: ClassVar[list[str]] = ["put"] * 4 + ["delete"]
+    eventful: ClassVar[list[str]] = ["wait", "arrive", "late", "again"]
+
+
+class Deploying(Protocol):
+    """Documents change, and pipelines."""
+
+    changes: ClassVar[list[str]] = ["put"] * 4 + ["deploy"]
+    eventful: ClassVar[list[str]] = ["wait"]
+
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -43,12 +61,12 @@ def test_the_index_converges_whatever_happens_on_the_way() -> None:
     run_state_machine_as_test(Protocol, settings=SETTINGS)
     tally = Protocol.tally
     print("exercised:", dict(sorted(tally.items())))
-    assert tally["ends"] >= 30
-    assert tally["tasks"] >= 150
-    assert tally["crashes"] >= 15
+    assert tally["ends"] >= 24
+    assert tally["tasks"] >= 200
+    assert tally["crashes"] >= 8
     assert tally["zombies"] >= 15
-    assert sum(1 for name in tally if name.startswith("crash intake ")) >= 3
-    assert min(tally[name] for name in ("timeouts", "held", "listing cut", "listing empty", "deploy", "declare")) >= 5
+    assert sum(1 for name in tally if name.startswith("crash intake ")) >= 4
+    assert min(tally[name] for name in ("timeouts", "held", "listing cut", "listing empty", "deploy", "declare")) >= 4
     assert tally["hits"] >= 5000
 
 
@@ -124,22 +142,22 @@ def what_others_have_in_hand_is_not_done_again(patch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    "plant",
+    ("plant", "machine"),
     [
-        offsets_are_committed_before_the_ledger_knows,
-        generations_are_not_checked,
-        deletes_come_before_upserts,
-        nobody_sweeps,
-        a_listing_that_fails_is_empty_and_believed,
-        a_write_that_timed_out_is_forgotten,
-        a_worker_that_was_overtaken_tells_nobody,
-        declarations_are_read_once,
-        what_others_have_in_hand_is_not_done_again,
+        (offsets_are_committed_before_the_ledger_knows, Quiet),
+        (generations_are_not_checked, Quiet),
+        (deletes_come_before_upserts, Protocol),
+        (nobody_sweeps, Protocol),
+        (a_listing_that_fails_is_empty_and_believed, Protocol),
+        (a_write_that_timed_out_is_forgotten, Quiet),
+        (a_worker_that_was_overtaken_tells_nobody, Quiet),
+        (declarations_are_read_once, Protocol),
+        (what_others_have_in_hand_is_not_done_again, Deploying),
     ],
     ids=lambda one: one.__name__,
 )
-def test_the_state_machine_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_machine_finds(plant: Plant, machine: type[Protocol], monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     with pytest.raises((AssertionError, Unreachable)) as caught:
-        run_state_machine_as_test(Protocol, settings=SETTINGS)
+        run_state_machine_as_test(machine, settings=SEARCH)
     print("found:", str(caught.value).splitlines()[:1])

@@ -1,5 +1,6 @@
 """Buckets as sources of a running plant, each of a tenant of its own: what one holds, the index must hold."""
 
+import re
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.request import urlopen
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.ledger.records import Priority
 from infra.ledger.views import View
 from infra.settings import load_settings
 from penstock.scaled import declare
@@ -48,11 +50,14 @@ class Bucket:
         self.name, self.tenant = plant.services.store.new_bucket(), f"tenant-{uuid.uuid4().hex[:8]}"
         self.uri = f"s3://{self.name}/"
         self._chunk_tokens = int(plant.environment.get("PENSTOCK_CHUNK_TOKENS", 128))
-        sources = yaml.safe_load(plant.sources.read_text())
-        sources["sources"].append({"uri": self.uri, "tenant": self.tenant, "cadence": "1d", **declared})
-        plant.sources.write_text(yaml.safe_dump(sources))
+        self._declare(**{"cadence": "1d", **declared})
+
+    def _declare(self, **declared: object) -> None:
+        sources = [one for one in yaml.safe_load(self._plant.sources.read_text())["sources"] if one["uri"] != self.uri]
+        sources.append({"uri": self.uri, "tenant": self.tenant, **declared})
+        self._plant.sources.write_text(yaml.safe_dump({"sources": sources}))
         with self.commands.surroundings():
-            declare(load_settings(), plant.ledger)
+            declare(load_settings(), self._plant.ledger)
 
     def put(self, key: str, body: str) -> None:
         """Write an object."""
@@ -114,15 +119,31 @@ class Bucket:
             writes += len(done)
         return writes
 
+    def reconcile(self) -> None:
+        """Have a worker list it now; `reconciles` counts those that came to their end."""
+        [source] = [one for one in self._plant.ledger.sources.all() if one.uri == self.uri]
+        self._plant.queue.call("penstock.reconcile", source.id, Priority.EVENT)
+
+    def logged(self, event: str) -> list[dict[str, str]]:
+        """What the plant's processes logged of its source under this name: the plain values by their keys."""
+        logs = [one.log.read_text(errors="replace") for one in self._plant.running]
+        lines = [line for log in logs for line in log.splitlines() if event in line and f"uri={self.uri}" in line]
+        return [dict(re.findall(r"(\w+)=(\S+)", line)) for line in lines]
+
     def converges(self, *, within_s: float = PATIENCE) -> None:
-        """Wait until the index is what the bucket says and nothing is due (INV-6), and audit it."""
+        """Wait until the index is what the bucket says and nothing is due (INV-6)."""
         try:
             self._plant.until(lambda: not self.faults(), within_s=within_s)
         except AssertionError as late:
             raise AssertionError(f"{self.faults()}\n{late}") from None
+        self.writes()
+
+    def close(self) -> None:
+        """See that it agrees at the end, by an audit too; and leave it alone from now on."""
+        self.converges()
         audit = self.commands.audit(self.uri, "--tenant", self.tenant)
         assert audit["consistent"], audit
-        self.writes()
+        self._declare(cadence="1d")
 
 
 class QuietStore(S3):

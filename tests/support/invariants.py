@@ -28,7 +28,7 @@ CANARIES = {"north": "canarynorthqzx", "south": "canarysouthvkw"}
 
 def text(key: str, version: object, *, paragraphs: int = 1) -> bytes:
     """A document that says whose, which and what version it is; `paragraphs` of a chunk each."""
-    tenant = key.split("/")[0]
+    tenant = key.split("/", maxsplit=1)[0]
     parts = [f"# Document {key} version {version}\n"]
     for number in range(paragraphs):
         words = " ".join(f"word{number}x{n}" for n in range(60))

@@ -237,14 +237,17 @@ class ScaledPlant:
         home = self.room / f"beat-{len(self.running)}"
         return self._start("beat", {"PENSTOCK_HOME": str(home), **environment})
 
-    def _start(self, command: str, environment: Mapping[str, str]) -> Running:
+    def watch(self, *arguments: object, **environment: str) -> Running:
+        return self._start("watch", environment, *arguments)
+
+    def _start(self, command: str, environment: Mapping[str, str], *arguments: object) -> Running:
         name = f"{command}-{len(self.running)}"
         log = self.room / f"{name}.log"
         # The kernel ends it with this process, however that ends.
         tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*tied, sys.executable, "-P", "-m", "tests.support.scaled_child", "-v", command],
+                [*tied, sys.executable, "-P", "-m", "tests.support.scaled_child", "-v", command, *map(str, arguments)],
                 env={**self.environment, "PYTHONPATH": str(ROOT), **environment},
                 cwd=self.room,
                 stdin=subprocess.DEVNULL,
@@ -329,7 +332,7 @@ class ScaledPlant:
 
     def history(self, key: str) -> list[dict[str, Any]]:
         """The lines of a document's history, newest first."""
-        return self.ledger.views.history(document_id(key.split("/")[0], self.uri(key)))
+        return self.ledger.views.history(document_id(key.split("/", maxsplit=1)[0], self.uri(key)))
 
     def tasks(self, what: str = "began") -> list[dict[str, Any]]:
         """What tasks began or ended, in order."""

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> None:
@@ -67,7 +68,7 @@ def note_tasks(path: str) -> None:
     def noting(what: str):
         def note(task_id=None, task=None, **_):
             line = {"what": what, "task": task.name, "id": task_id, "pid": os.getpid(), "at": time.monotonic()}
-            with open(path, "a") as file:
+            with Path(path).open("a") as file:
                 file.write(json.dumps(line) + "\n")
 
         return note

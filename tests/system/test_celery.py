@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import time
+from collections import defaultdict
 
 import pytest
 
@@ -69,22 +70,23 @@ def put_slow(plant, name):
 
 
 def test_a_process_that_dies_at_any_stage_costs_its_lease_and_nothing_else(plant):
-    """Scenario 12, and 35: at each place in turn, over a version that shares chunks with the one before and is shorter."""
+    """Scenarios 12 and 35: at every place, over a version that is shorter and shares chunks with the one before."""
     worker = plant.living("worker")[0]
     keys = {place: f"north/{place}.md" for place in PLACES}
     for key in keys.values():
         plant.put(key, text(key, 1, paragraphs=4))
     plant.until(plant.all_settled)
     with Watch(plant):
-        for place, key in keys.items():
-            mark = plant.arm(place)
-            plant.put(key, text(key, 1, paragraphs=2) + b"\nAnd an end.\n")
-            plant.until(lambda mark=mark: not mark.exists())
-        plant.until(plant.all_settled)
+        # Some at a time: a document taken up again may be in hand at the next place too, and is held after CRASHES.
+        for some in (PLACES[start : start + CRASHES - 1] for start in range(0, len(PLACES), CRASHES - 1)):
+            marks = [plant.arm(place) for place in some]
+            for place in some:
+                plant.put(keys[place], text(keys[place], 1, paragraphs=2) + b"\nAnd an end.\n")
+            plant.until(lambda marks=marks: not any(mark.exists() for mark in marks))
+            plant.until(plant.all_settled)
         finish(plant)
     assert worker.alive
-    began, ended = ({one["id"] for one in plant.tasks(what)} for what in ("began", "ended"))
-    assert len(began - ended) >= len(PLACES)
+    assert len(plant.tasks("began")) - len(plant.tasks("ended")) >= len(PLACES)
 
 
 def test_what_a_killed_worker_had_in_hand_is_taken_up_by_another(plant):
@@ -137,24 +139,27 @@ def test_a_cut_connection_makes_no_second_write(plant):
         plant.until(lambda: plant.settled(key))
         finish(plant)
     assert worker.alive
-    assert [one["event"] for one in plant.history(key)] == ["added"]
+    assert [one["event"] for one in plant.history(key)].count("added") == 1
 
 
 def test_a_message_that_comes_again_while_its_task_runs_finds_nothing_to_do(plant):
     """Scenario 16 (M7): a task longer than the visibility timeout."""
-    key = "north/crawling.md"
+    key, before = "north/crawling.md", times_of(plant, "began")
     plant.put(key, text(key, 1))
     plant.until(lambda: plant.settled(key))
     finish(plant)
-    began, ended = ({one["id"]: [] for one in plant.tasks()} for _ in range(2))
-    for one in plant.tasks():
-        began[one["id"]].append(one["at"])
-    for one in plant.tasks("ended"):
-        ended[one["id"]].append(one["at"])
-    again = {id_: times for id_, times in began.items() if len(times) > 1}
-    assert again, "nothing came again"
+    copies = [id_ for id_, times in times_of(plant, "began").items() if len(times) > 1 and id_ not in before]
+    assert copies, "nothing came again"
     assert plant.claims(key) == 1
-    assert any(max(ended[id_]) - min(ended[id_]) > 1 for id_ in again), "the copies ended with the first"
+    ended = times_of(plant, "ended")
+    assert any(max(ended[id_]) - min(ended[id_]) > 1 for id_ in copies), "a copy did not end before the first"
+
+
+def times_of(plant, what):
+    found = defaultdict(list)
+    for one in plant.tasks(what):
+        found[one["id"]].append(one["at"])
+    return found
 
 
 def test_a_document_that_kills_its_worker_is_held_and_its_neighbours_are_not(plant):
@@ -178,7 +183,8 @@ def test_what_a_broker_forgets_is_sent_again(plant):
     keys = [f"{tenant}/flushed/{number}.md" for tenant in TENANTS for number in range(100)]
     for key in keys:
         plant.put(key, text(key, 1))
-    plant.until(lambda: plant.lag() == 0 and all(row.woken_at for row in plant.rows().values() if row.claimed is None))
+    plant.until(lambda: all(plant.row(key) for key in keys))
+    plant.until(lambda: all(row.woken_at for row in plant.rows().values() if row.heard > row.settled))
     assert plant.queued() >= 7
     plant.redis.flushall()
     assert plant.queued() == 0
@@ -196,7 +202,7 @@ def test_a_full_broker_holds_up_and_loses_nothing(plant):
         for key in keys:
             plant.put(key, text(key, 1))
         plant.until(lambda: all(plant.row(key) for key in keys))
-        plant.until(lambda: plant.lag() == 0 and "OOM" in intake.tail())
+        plant.until(lambda: plant.lag() == 0 and "maxmemory" in intake.tail())
         assert not any(plant.settled(key) for key in keys)
     finally:
         plant.redis.config_set("maxmemory", 0)
@@ -231,10 +237,10 @@ def test_two_beats_run_each_slot_once(plant):
 
 
 def test_clocks_that_are_wrong_by_hours_break_no_lease(plant):
-    """Scenario 22: one two hours ahead, one that steps between two hours ahead and behind; the ledger's clock counts."""
+    """Scenario 22: one is two hours ahead, one steps from ahead to behind and back; the ledger's clock counts."""
     plant.living("worker")[0].stop()
     ahead, stepping = plant.worker(PENSTOCK_TEST_SKEW="7200"), plant.worker(PENSTOCK_TEST_SKEW="7200,-7200,7200,-7200")
-    keys = [f"{tenant}/slow-skew/{number}.md" for tenant in TENANTS for number in range(2)]
+    keys = [f"{tenant}/slow-skew.md" for tenant in TENANTS]
     with Watch(plant):
         for version in range(2):
             for key in keys:

@@ -20,8 +20,10 @@ pytestmark = pytest.mark.server
 CONSTANTS = {
     # A dead member is expelled sooner, and one that does not poll leaves before the slow document is done.
     "infra.kafka.SESSION_S": 6,
-    "infra.kafka.POLL_S": 6,
+    "infra.kafka.POLL_S": 7,
     "workers.wakeups.RESEND_S": 3.0,
+    # What a broken connection leaves unacknowledged must be gone before a test calls the broker empty.
+    "infra.queue.VISIBILITY_S": 10,
 }
 #: Seconds that the parsing of a `slow` document takes: longer than POLL_S, and than a lease.
 SLOW = 8
@@ -130,13 +132,14 @@ def test_a_worker_that_was_stopped_too_long_writes_nothing_more(plant):
         plant.put(key, text(key, 2, paragraphs=5))
         plant.until(lambda: not mark.exists())
         plant.until(lambda: [one for one in zombie.children() if one.status() == "stopped"])
+        fenced = plant.row(key).generation
         plant.put(key, text(key, 3))
         plant.worker()
         plant.until(lambda: plant.settled(key))
         zombie.resume()
         plant.until(lambda: "lease.lost" in zombie.log.read_text())
         finish(plant)
-    assert [one["event"] for one in reversed(plant.history(key))] == ["added", "updated"]
+    assert fenced not in {one["generation"] for one in plant.history(key)}
 
 
 @pytest.mark.parametrize("seed", [7])
