@@ -4,6 +4,7 @@ The ledger is the queue of record, so every setting here prefers losing a messag
 a worker that stops taking any. What was measured of each is in docs/adr/0006.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -164,6 +165,7 @@ def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
             try:
                 function(argument)
             except OtherFingerprint as error:
+                _log.warning("task.handed_back", error=str(error))
                 time.sleep(1)  # so that it is not handed to and fro at full speed
                 raise Reject(str(error), requeue=True) from error
             except PenstockError as error:
@@ -177,6 +179,8 @@ def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
 
 def run_worker(app: Celery, *, concurrency: int, name: str) -> int:
     """Work until told to stop: SIGTERM lets tasks in hand finish or give back. Returns the exit status."""
+    # Tells of each message that is handed back, with a traceback; a line of ours is enough.
+    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
     worker = app.Worker(
         pool="prefork",
         concurrency=concurrency,

@@ -94,10 +94,9 @@ def beat(settings: Settings) -> int:
 def relay(settings: Settings) -> int:
     """Carry bucket notifications from SQS to Kafka, until told to stop."""
     require(settings, "relay")
+    from infra.kafka import KafkaPublisher
     from infra.sqs import SqsQueue
     from producers.sqs import relay as carry
-
-    from infra.kafka import KafkaPublisher
 
     assert settings.kafka_bootstrap_servers is not None
     assert settings.sqs_queue_url is not None

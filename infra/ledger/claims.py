@@ -79,6 +79,7 @@ class Claims:
                 "generation": d.generation + 1,
                 "claimed": d.heard,
                 "claimed_at": now,
+                "woken_at": None,  # the wake-up had its effect: if this worker dies, nobody waits for that one
                 "round": round_,
                 "lease_owner": owner,
                 "lease_until": now + lease_s,

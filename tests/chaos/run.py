@@ -28,6 +28,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from infra.ledger.tables import documents
 from infra.ports import Message
 from schemas.errors import PenstockError, Unreachable
 from tests.support.invariants import Watch, check, text
@@ -47,6 +50,8 @@ DOCUMENTS, GONE = 120, 0.3
 ACT_S, REPEAT_S, REPEATED = 4.0, 5.0, 40
 #: Seconds a stopped process is stopped for.
 STOP_S = (1.0, 20.0)
+#: Documents whose parsing takes so many seconds: else a kill would hardly ever meet one in hand.
+SLOW = {"/doc-1": 0.3}
 #: Seconds after which what a dead worker held of the broker's messages is delivered again; 900 otherwise.
 VISIBILITY_S = 30
 #: Seconds for everything to come to rest at the end.
@@ -210,7 +215,7 @@ class Chaos:
         """One that has documents in hand, stopped there; None where none had any within two seconds."""
         until = time.monotonic() + 2
         while time.monotonic() < until:
-            busy = {int(row.lease_owner.split(":")[1]) for row in self.plant.rows().values() if row.claimed is not None}
+            busy = {pid for pid, _ in self._in_hand().values()}
             for one in running:
                 if busy & self._pids(one):
                     one.pause()
@@ -230,11 +235,13 @@ class Chaos:
             self.violations.append(f"INV-5: {what}: {fault}")
             self.say(self.violations[-1])
 
-    def _in_hand(self, pids):
-        """Documents that these processes have claimed: id -> what the claim would prove."""
-        rows = self.plant.rows().values()
-        mine = [row for row in rows if row.claimed is not None and int(row.lease_owner.split(":")[1]) in pids]
-        return {row.document_id: row.claimed for row in mine}
+    def _in_hand(self, pids=None):
+        """Documents that these processes have claimed: id -> (whose pid, what the claim would prove)."""
+        d = documents.c
+        query = sa.select(d.document_id, d.lease_owner, d.claimed).where(d.claimed.is_not(None))
+        with self.plant.ledger._database.connect() as connection:
+            rows = [(id_, int(owner.split(":")[1]), at) for id_, owner, at in connection.execute(query)]
+        return {id_: (pid, at) for id_, pid, at in rows if pids is None or pid in pids}
 
     def _fault(self, fault):
         import httpx
@@ -258,7 +265,7 @@ class Chaos:
         if open_:
             rows = {row.document_id: row for row in self.plant.rows().values()}
             for one in open_:
-                one["left"] = {id_: at for id_, at in one["left"].items() if rows[id_].settled < at}
+                one["left"] = {id_: had for id_, had in one["left"].items() if rows[id_].settled < had[1]}
                 if not one["left"]:
                     one["took"] = time.monotonic() - one["at"]
 
@@ -404,7 +411,8 @@ def main():
     print(f"seed {asked.seed}, {asked.minutes} minutes")
     with temporary_services() as services, tempfile.TemporaryDirectory(prefix="penstock-chaos-") as room:
         constants = json.dumps({"infra.queue.VISIBILITY_S": VISIBILITY_S})
-        plant = ScaledPlant(services, Path(room, "plant"), PENSTOCK_TEST_CONSTANTS=constants)
+        room_, slow = Path(room, "plant"), json.dumps(SLOW)
+        plant = ScaledPlant(services, room_, PENSTOCK_TEST_CONSTANTS=constants, PENSTOCK_TEST_AT=slow)
         plant.declare(cadence=30)
         quiet = Path(room, "quiet")
         quiet.mkdir()

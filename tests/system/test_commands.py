@@ -22,7 +22,10 @@ DOCUMENTS = {"seen", "added", "updated", "moved", "unchanged", "removed", "held"
 KEYS = {
     "index": {"documents", "chunks", "characters_embedded", "seconds", "refused"},
     "search": {"query", "hits"},
-    "status": {"home", "model", "documents", "sources", "oldest_due", "lag_seconds", "lag_stages_seconds", "dead_letters", "refused"},
+    "status": {
+        *("home", "model", "documents", "sources", "oldest_due", "lag_seconds", "lag_stages_seconds"),
+        *("dead_letters", "refused"),
+    },
     "audit": {"consistent", "documents", "chunks", "stale", "missing", "orphaned", "duplicate", "held", "repaired"},
     "plan": {"documents", "chunks", "tokens_to_embed", "characters_to_embed", "refused"},
     "forget": {"tenant", "documents", "points", "vectors", "proved", "out_of_reach"},
