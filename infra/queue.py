@@ -179,8 +179,9 @@ def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
 
 def run_worker(app: Celery, *, concurrency: int, name: str) -> int:
     """Work until told to stop: SIGTERM lets tasks in hand finish or give back. Returns the exit status."""
-    # Tells of each message that is handed back, with a traceback; a line of ours is enough.
-    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
+    # They warn of a message that is handed back, and of a connection lost, with a traceback each; a line is enough.
+    for logger in ("celery.app.trace", "celery.worker.consumer.consumer"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
     worker = app.Worker(
         pool="prefork",
         concurrency=concurrency,

@@ -152,6 +152,8 @@ def _translate(where: str) -> Callable[[sa.ExceptionContext], None]:
     todo = "free disk space and check that the ledger can be read and written, then run again"
 
     def raise_unreachable(context: sa.ExceptionContext) -> None:
+        if context.is_pre_ping:
+            return  # of a connection that a restart cut: it is replaced, and nobody need know
         if isinstance(context.original_exception, context.dialect.loaded_dbapi.Error):
             raise Unreachable(where, f"the ledger failed: {context.original_exception}", todo) from None
 

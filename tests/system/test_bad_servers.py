@@ -53,6 +53,7 @@ def test_a_command_without_its_settings_names_them(command, tmp_path):
 @pytest.mark.parametrize("setting", NOWHERE)
 def test_doctor_names_the_part_that_is_away_and_what_to_do(settings, setting, tmp_path):
     penstock = Penstock(tmp_path / "home", **settings)
+    assert penstock.json("doctor", "--fix")["healthy"]
     done = penstock.run("doctor", "--json", **{setting: NOWHERE[setting]})
     assert done.status == 2, done
     assert SECRET not in done.out + done.err

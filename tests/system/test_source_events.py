@@ -425,6 +425,7 @@ def test_killed_inside_the_swap_from_forty_chunks_to_three(plant, bucket, servic
     urlopen(Request(f"{services.qdrant.url}/_faults", json.dumps(fault).encode())).close()
     bucket.put(keys["the index"], policy("short index", 3))
     plant.until(lambda: services.qdrant.process is None)
+    services.qdrant.kill()
     services.qdrant.start()
     bucket.converges()
     kills.stop()
