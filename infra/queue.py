@@ -7,7 +7,8 @@ a worker that stops taking any. What was measured of each is in docs/adr/0006.
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from celery.exceptions import Reject
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 from kombu.transport import redis as kombu_redis
+from kombu.transport import virtual
 
 from infra.ledger.records import Priority
 from schemas.errors import OtherFingerprint, PenstockError, Unreachable
@@ -35,7 +37,29 @@ TICK_S = 5.0
 
 
 class _Channel(kombu_redis.Channel):  # type: ignore[misc]
-    """Drops what is no message at all; left to itself, kombu ends the worker that finds it."""
+    """Two things that would leave a worker without work for good.
+
+    What is no message at all is dropped: kombu would end the worker that finds it. What cannot be acknowledged while
+    Redis is away is let go all the same: it would count as in hand for ever, and a worker with its hands full reads
+    nothing, so that it would not even see that its connection is lost.
+    """
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        with self._letting_go(delivery_tag):
+            super().basic_ack(delivery_tag, multiple=multiple)
+
+    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        with self._letting_go(delivery_tag):
+            super().basic_reject(delivery_tag, requeue=requeue)
+
+    @contextmanager
+    def _letting_go(self, delivery_tag: str) -> Iterator[None]:
+        try:
+            yield
+        except (redis.RedisError, OSError) as error:
+            # Redis keeps it as not acknowledged, and gives it out again in time; what it was about is due or is not.
+            _log.warning("message.not_acknowledged", error=f"{type(error).__name__}: {error}")
+            virtual.QoS.ack(self.qos, delivery_tag)
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

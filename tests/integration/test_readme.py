@@ -27,9 +27,16 @@ READERS = {
 pytestmark = [pytest.mark.model, pytest.mark.server]
 
 
+def section() -> str:
+    """The README's section on reading; the recipes of others are run by tests of their own."""
+    return (
+        (ROOT / "README.md").read_text().partition("## Reading the index from your services\n")[2].partition("\n## ")[0]
+    )
+
+
 def recipes() -> dict[str, str]:
-    """The README's Python by the file name in the first line of each block."""
-    blocks = re.findall(r"```python\n(# (\w+\.py).*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """Its Python by the file name in the first line of each block."""
+    blocks = re.findall(r"```python\n(# (\w+\.py).*?)```", section(), re.DOTALL)
     found = {name: code for code, name in blocks}
     local = found["plain.py"].replace("QdrantClient(url=URL, api_key=KEY)", 'QdrantClient(path=".penstock/index")')
     return found | {"plain_local.py": local}  # as the text before them says
@@ -74,7 +81,7 @@ def printed(tmp_path_factory) -> dict[str, list[list[str]]]:
 def test_every_recipe_of_the_readme_is_run():
     assert set(recipes()) == {"query.py", *READERS}
     assert recipes()["plain_local.py"] != recipes()["plain.py"]
-    assert (ROOT / "README.md").read_text().count("```python\n") == len(recipes()) - 1, "each block names its file"
+    assert section().count("```python\n") == len(recipes()) - 1, "each block names its file"
 
 
 @pytest.mark.parametrize("way", ["dense", "hybrid"])

@@ -441,7 +441,8 @@ class Protocol(RuleBasedStateMachine):
             self._end()
         finally:
             for task in self.tasks:
-                task.resume(("", "end"))
+                if not task.finished:
+                    task.resume(("", "end"))
             self.patch.undo()
             self.ledger.close()
             shutil.rmtree(self.folder)

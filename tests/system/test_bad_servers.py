@@ -27,10 +27,12 @@ NOWHERE = {
 PARTS = dict(zip(NOWHERE, ("kafka", "broker", "ledger", "index"), strict=True))
 
 
-@pytest.fixture
-def settings(services, tmp_path):
-    """A whole composition, as environment variables."""
-    return {**services.environment(), "PENSTOCK_HOME": str(tmp_path / "home")}
+@pytest.fixture(scope="module")
+def settings(services, tmp_path_factory):
+    """A whole composition that was set up, as environment variables."""
+    found = services.environment()
+    assert Penstock(tmp_path_factory.mktemp("first") / "home", **found).json("doctor", "--fix")["healthy"]
+    return found
 
 
 def refused(penstock: Penstock, *command: str, **environment: str) -> str:
@@ -53,7 +55,6 @@ def test_a_command_without_its_settings_names_them(command, tmp_path):
 @pytest.mark.parametrize("setting", NOWHERE)
 def test_doctor_names_the_part_that_is_away_and_what_to_do(settings, setting, tmp_path):
     penstock = Penstock(tmp_path / "home", **settings)
-    assert penstock.json("doctor", "--fix")["healthy"]
     done = penstock.run("doctor", "--json", **{setting: NOWHERE[setting]})
     assert done.status == 2, done
     assert SECRET not in done.out + done.err
@@ -95,7 +96,8 @@ def test_intake_without_its_topics_says_how_they_are_made(settings, services, tm
         create_topics(settings["PENSTOCK_KAFKA_BOOTSTRAP_SERVERS"])
 
 
-def test_a_ledger_of_a_newer_penstock_is_left_alone(settings, tmp_path):
+def test_a_ledger_of_a_newer_penstock_is_left_alone(settings, services, tmp_path):
+    settings = {**settings, "PENSTOCK_DATABASE_URL": services.fresh_database()}
     penstock = Penstock(tmp_path / "home", **settings)
     penstock.json("doctor", "--fix")
     with postgres.connected(settings["PENSTOCK_DATABASE_URL"]) as connection:

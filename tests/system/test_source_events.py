@@ -187,15 +187,15 @@ def test_repeated_delayed_and_lost_notifications_in_any_order_end_as_the_bucket_
     for _ in range(3):
         never_behind(bucket, versions)
     assert min(done.values()) >= 15, done
-    assert bucket.writes() >= 40
+    assert bucket.writes() >= 30
 
 
 def never_behind(bucket, versions) -> None:
     """INV-2, of one search. A version is known by its bytes, which no two have but copies."""
     before = bucket.documents()
     for key, hit in bucket.search("The policy is number").items():
-        proved = before[key]
-        if proved.last_hash is None:
+        proved = before.get(key)
+        if proved is None or proved.last_hash is None:
             continue
         order = versions[key]
         assert newest(order, hit["content_hash"]) >= newest(order, proved.last_hash), (key, order, hit)
