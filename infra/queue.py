@@ -30,6 +30,12 @@ _log = structlog.get_logger("penstock.queue")
 QUEUES = {Priority.EVENT: "penstock.events", Priority.REINDEX: "penstock.reindex"}
 #: Seconds. Parsing one document has a limit of its own far below; the visibility timeout must be above.
 SOFT_LIMIT_S, HARD_LIMIT_S, VISIBILITY_S = 540, 600, 900
+#: Scheduled jobs; read before the others, for there is one a slot at most.
+JOBS = "penstock.jobs"
+ALL_QUEUES = (JOBS, *QUEUES.values())
+#: Seconds a scheduled job may take: a listing of millions of objects. Its message comes again meanwhile, and finds that
+#: the job is being done.
+JOB_LIMIT_S = 6 * 3600
 #: Tasks after which a process is replaced: whatever some library leaks is bounded.
 CHILD_TASKS = 2000
 #: How often beat looks whether a schedule's slot has come.
@@ -111,7 +117,7 @@ def make_app(broker_url: str) -> Celery:
         worker_enable_remote_control=False,
         task_soft_time_limit=SOFT_LIMIT_S,
         task_time_limit=HARD_LIMIT_S,
-        task_queues=[KombuQueue(name) for name in QUEUES.values()],
+        task_queues=[KombuQueue(name) for name in ALL_QUEUES],
         task_default_queue=QUEUES[Priority.EVENT],
         task_create_missing_queues=False,
         broker_transport=f"{__name__}:{Transport.__name__}",
@@ -133,12 +139,15 @@ class WakeupQueue:
 
     def send(self, ids: Sequence[str], priority: Priority) -> None:
         """Send one wake-up; fails at once where the broker does not answer."""
-        self.call("penstock.work", list(ids), priority)
+        self._send("penstock.work", list(ids), queue=QUEUES[priority])
 
-    def call(self, task: str, argument: Any, priority: Priority) -> None:
-        """Send a task with one JSON argument."""
+    def job(self, task: str, argument: Any, expires_s: float) -> None:
+        """Send a scheduled job, which is not worth doing once the next one is due."""
+        self._send(task, argument, queue=JOBS, expires=expires_s)
+
+    def _send(self, task: str, argument: Any, **options: Any) -> None:
         try:
-            self._app.send_task(task, args=[argument], queue=QUEUES[priority], retry=False)
+            self._app.send_task(task, args=[argument], retry=False, **options)
         except (OperationalError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -198,7 +207,8 @@ def register(app: Celery, tasks: dict[str, Callable[[Any], None]]) -> None:
         return run
 
     for name, function in tasks.items():
-        app.task(bound(function), name=name)
+        limits = {} if name == "penstock.work" else {"soft_time_limit": JOB_LIMIT_S, "time_limit": JOB_LIMIT_S + 60}
+        app.task(bound(function), name=name, **limits)
 
 
 def run_worker(app: Celery, *, concurrency: int, name: str) -> int:
@@ -210,7 +220,7 @@ def run_worker(app: Celery, *, concurrency: int, name: str) -> int:
         pool="prefork",
         concurrency=concurrency,
         hostname=f"{name}@{os.uname().nodename}",
-        queues=list(QUEUES.values()),
+        queues=list(ALL_QUEUES),
         loglevel="WARNING",
         without_gossip=True,
         without_mingle=True,
@@ -232,6 +242,11 @@ def stopping_flag() -> Callable[[], bool]:
 def run_beat(app: Celery, folder: Path) -> None:
     """Send a tick every few seconds until told to stop. What a tick leads to is decided by workers, from the ledger."""
     app.conf.beat_schedule = {
-        "tick": {"task": "penstock.tick", "schedule": TICK_S, "args": [None], "options": {"expires": 6 * TICK_S}}
+        "tick": {
+            "task": "penstock.tick",
+            "schedule": TICK_S,
+            "args": [None],
+            "options": {"expires": 6 * TICK_S, "queue": JOBS},
+        }
     }
     app.Beat(loglevel="WARNING", quiet=True, schedule=str(folder / "beat")).run()

@@ -23,7 +23,7 @@ def _readings(ledger: Ledger, now: float) -> Iterator[Reading]:
     age = 0.0 if oldest is None else max(0.0, now - oldest[1])
     yield Reading("penstock_oldest_due_seconds", "How long the oldest due document has been due", age)
     yield Reading("penstock_dead_letters", "Events not understood and not replayed", ledger.letters.count())
-    yield Reading("penstock_refused_documents", "Held, parked or failing documents", len(ledger.views.refusals()))
+    yield Reading("penstock_refused_documents", "Held, parked or failing documents", ledger.views.refused())
     for source in ledger.sources.all():
         labels = (("tenant", source.tenant), ("uri", source.uri))
         age = float("inf") if source.verified_at is None else max(0.0, now - source.verified_at)

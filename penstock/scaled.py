@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from infra.ledger import Ledger, open_ledger
-from infra.ledger.records import Priority
 from infra.queue import WakeupQueue, make_app
 from infra.settings import Settings, declared_sources
 from infra.source_names import source_uri
@@ -120,7 +119,7 @@ class WorkerTasks:
                     pipeline,
                     Dispatcher(pipeline.ledger.documents, queue),
                     audit_cadence=self._settings.audit_cadence,
-                    call=lambda task, argument: queue.call(task, argument, Priority.REINDEX),
+                    call=queue.job,
                     stopping=self._stopping,
                     observe=self._observe,
                 ),

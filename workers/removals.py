@@ -81,32 +81,41 @@ class Guard:
 
 @dataclass
 class Removals:
-    """The guards of a run, by source id; `make` gives one for a source that this run did not list."""
+    """The guards of a run, by source id.
 
-    make: Callable[[int], Guard]
+    make: gives one for a source that this run did not list, or None while another worker judges removals in it.
+    """
+
+    make: Callable[[int], Guard | None]
     guards: dict[int, Guard] = field(default_factory=dict)
 
     def awaits(self, claim: Claim) -> bool:
         """Whether the removal of a claimed document will be judged later in this run, with all that vanished."""
         return any(claim.document_id in guard.awaiting for guard in self.guards.values())
 
-    def believes(self, claim: Claim) -> bool:
-        """Believe the removal of a claimed document."""
+    def believes(self, claim: Claim) -> bool | None:
+        """Believe the removal of a claimed document; None: it cannot be judged now."""
         # The listing of a source judges what lies in sources within it, too.
-        for guard in list(self.guards.values()):
-            if claim.document_id in guard.believed:
+        for listed in list(self.guards.values()):
+            if claim.document_id in listed.believed:
                 # Its own source must be the one last seen, whichever source's listing missed it.
-                return guard.insist or self._guard(claim) is guard or self._guard(claim).root_trusted
-            if claim.document_id in guard.doubted:
+                own = self._guard(claim)
+                return listed.insist or own is listed or (None if own is None else own.root_trusted)
+            if claim.document_id in listed.doubted:
                 return False
         guard = self._guard(claim)
+        if guard is None:
+            return None
         if claim.removal_allowed:
             return guard.root_trusted  # judged with all that vanished, perhaps by another worker
         return (guard.insist or not claim.removal_held) and guard.believes(claim.document_id)
 
-    def _guard(self, claim: Claim) -> Guard:
+    def _guard(self, claim: Claim) -> Guard | None:
         if claim.source_id not in self.guards:
-            self.guards[claim.source_id] = self.make(claim.source_id)
+            made = self.make(claim.source_id)
+            if made is None:
+                return None
+            self.guards[claim.source_id] = made
         return self.guards[claim.source_id]
 
 

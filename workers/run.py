@@ -136,6 +136,7 @@ def drain(pipeline: Pipeline, removals: Removals, *, scope: Scope | None) -> lis
             round_=round_,
             collection=pipeline.collection,
             scope=scope,
+            fingerprint=pipeline.fingerprint.to_json() if pipeline.ledger.shared else None,
         )
         if not claims:
             return outcomes
@@ -180,8 +181,7 @@ def _remove(
         parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)
         pipeline.ledger.documents.hold_removals([one.document_id for one in parked], at=listing.began_at)
         going = [one.document_id for one in listing.vanished if one.document_id in guard.believed]
-        pipeline.ledger.documents.lift_removals(going)
-        pipeline.ledger.documents.hear_removed(going, at=listing.began_at)
+        pipeline.ledger.documents.hear_removed(going, at=listing.began_at, allowed=True)
         moves += len(moved & guard.believed)
     # A round of its own: those that vanished may have been tried in the first, when they were due for another reason.
     outcomes += drain(pipeline, removals, scope=scope)

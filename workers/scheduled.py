@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from infra.ledger.sources import KnownSource
-from schemas.errors import Unreachable
+from schemas.errors import OtherFingerprint, Unreachable
 from workers.advance import advance, finish
 from workers.audit import audit_some, repair
 from workers.pipeline.parts import Pipeline
@@ -113,6 +113,9 @@ def _judge(pipeline: Pipeline, listing: Reconciled) -> Guard | None:
 def reindex(pipeline: Pipeline) -> None:
     """Make due whatever the current pipeline would make otherwise, and end a change of model that is complete."""
     with pipeline.ledger.exclusively("penstock.advance"):
+        # Looked at again under the lock: a deploy may have been advancing it while this waited.
+        if pipeline.ledger.get("fingerprint") != pipeline.fingerprint.to_json():
+            raise OtherFingerprint
         advance(pipeline.ledger, pipeline.index, pipeline.fingerprint, pipeline.embedder.info, now=pipeline.now())
         finish(pipeline.ledger, pipeline.index, pipeline.collection, pipeline.embedder.info)
 

@@ -66,6 +66,7 @@ class Dispatcher:
         Raises:
             Unreachable: the ledger or the queue does not answer. What was not sent is found by the next sweep.
         """
+        self._documents.hear_rechecks(at=now)
         room = {priority: QUEUE_BOUND - self._queue.depth(priority) for priority in Priority}
         waiting = self._documents.waiting(now=now, woken_before=now - RESEND_S, limit=SWEEP_LIMIT)
         sent = 0

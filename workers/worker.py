@@ -37,7 +37,7 @@ class Worker:
     pipeline: Pipeline
     dispatcher: Dispatcher
     audit_cadence: float
-    call: Callable[[str, object], None]
+    call: Callable[[str, object, float], None]
     stopping: Callable[[], bool] = lambda: False
     observe: Callable[[Sequence[Outcome], Pipeline], None] = lambda _outcomes, _pipeline: None
 
@@ -103,10 +103,10 @@ class Worker:
                 if self.stopping():
                     return
 
-    def _guard(self, source_id: int, stack: ExitStack) -> Guard:
+    def _guard(self, source_id: int, stack: ExitStack) -> Guard | None:
         # One worker at a time removes from a source: several would each count no removals but their own.
-        stack.enter_context(self.pipeline.ledger.exclusively(f"penstock.removals.{source_id}"))
-        return unlisted_guard(self.pipeline, source_id)
+        alone = self.pipeline.ledger.exclusively(f"penstock.removals.{source_id}", wait=False)
+        return unlisted_guard(self.pipeline, source_id) if stack.enter_context(alone) else None
 
     def _give_back(self, claims: Sequence[Claim], error: Exception, *, crashed: bool) -> None:
         attempts = max((claim.attempts for claim in claims), default=0)
@@ -121,13 +121,12 @@ class Worker:
         """Start whatever a schedule says is due by now: each slot once, however many ticks there are."""
         self._same_pipeline()
         now, ledger = self.pipeline.now(), self.pipeline.ledger
-        ledger.documents.hear_rechecks(at=now)
         for job in scheduled.jobs(ledger.sources.all(), audit_cadence=self.audit_cadence):
             slot = job.slot(now)
             if not ledger.slots.take(job.name, slot):
                 continue
             try:
-                self.call(job.task, job.argument)
+                self.call(job.task, job.argument, job.cadence)
             except Unreachable:
                 ledger.slots.give_back(job.name, slot)
                 raise
@@ -137,7 +136,9 @@ class Worker:
         self._same_pipeline()
         if (source := self._source(source_id)) is None:
             return
-        with self.pipeline.ledger.exclusively(f"penstock.reconcile.{source.id}"):
+        with self.pipeline.ledger.exclusively(f"penstock.reconcile.{source.id}", wait=False) as alone:
+            if not alone:
+                return  # the listing before this one is not through yet
             dispatch = lambda: self.dispatcher.wake(now=self.pipeline.now())  # noqa: E731
             scheduled.reconcile_source(self.pipeline, source, dispatch=dispatch)
 

@@ -16,8 +16,16 @@ from schemas.errors import Unreachable, UsageError
 
 #: A writer waits this long for another one's commit; each commit takes milliseconds.
 BUSY_TIMEOUT_S = 30
-#: A server that is away must not hold a worker for ever. No statement of ours takes a minute.
-_POSTGRESQL = {"connect_timeout": 5, "options": "-c statement_timeout=120000", "application_name": "penstock"}
+#: A server that is away, or a network that swallows everything, must not hold a process for ever.
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "options": "-c statement_timeout=120000",
+    "application_name": "penstock",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 #: The execution option with the statement that begins a transaction on SQLite; "" for none.
 _BEGIN = "penstock_begin"
 
@@ -106,14 +114,18 @@ class Database:
             return float(connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) or 0)
 
     @contextmanager
-    def exclusively(self, name: str) -> Iterator[None]:
-        """Keep other processes out of what goes by this name. With SQLite the home's lock has done so."""
+    def exclusively(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+        """Keep other processes out of what goes by this name. With SQLite the home's lock has done so.
+
+        Yields:
+            False if another process is in there, and `wait` is off.
+        """
         if self.dialect.name != "postgresql":
-            yield
+            yield True
             return
+        lock = sa.func.pg_advisory_xact_lock if wait else sa.func.pg_try_advisory_xact_lock
         with self.connect() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
-            yield
+            yield connection.scalar(sa.select(lock(sa.func.hashtext(name)))) is not False
 
     def dispose(self) -> None:
         """Release every connection."""

@@ -56,9 +56,9 @@ class Ledger:
             connection.execute(statement.on_conflict_do_nothing())
         return self.get(key)
 
-    def exclusively(self, name: str) -> AbstractContextManager[None]:
-        """Keep other processes that use this ledger out of what goes by this name, meanwhile."""
-        return self._database.exclusively(name)
+    def exclusively(self, name: str, *, wait: bool = True) -> AbstractContextManager[bool]:
+        """Keep other users of this ledger out of what goes by this name; False where one is in there, unless `wait`."""
+        return self._database.exclusively(name, wait=wait)
 
     @property
     def shared(self) -> bool:

@@ -21,6 +21,9 @@ _GIVEN = ("document_id", "tenant", "uri", "source_id", "happened_at", "acl", "me
 #: Seconds after its last work, or its first unanswered event, for which a document may be left to calm down.
 BURST_S = 5.0
 
+#: Documents heard in one transaction: no writer keeps the others waiting for longer than that takes.
+PAGE = 2000
+
 
 class Hearings:
     """Makes documents due."""
@@ -53,9 +56,13 @@ class Hearings:
         rows = _rows(hearings)
         if not rows:
             return []
-        given = {"rows": json.dumps(rows), "at": at, "recover": recover, "priority": int(priority), "calm": calm_s}
-        with self._database.begin() as connection:
-            return list(connection.scalars(self._raise_or_add, given))
+        given = {"at": at, "recover": recover, "priority": int(priority), "calm": calm_s}
+        heard: list[str] = []
+        for start in range(0, len(rows), PAGE):
+            page = json.dumps(rows[start : start + PAGE])
+            with self._database.begin() as connection:
+                heard += connection.scalars(self._raise_or_add, given | {"rows": page})
+        return heard
 
     def hear_outdated(self, kind: str, fingerprint: Fingerprint, *, collection: str, at: float) -> int:
         """Make due every document of a kind whose last version a collection does not hold under this fingerprint."""
@@ -101,7 +108,9 @@ class Hearings:
         Args:
             distrust: take nothing for granted: read, parse and write each anew, and diff against the index itself.
         """
-        change: dict[str, Any] = {"recover": True, "identity": ""} if distrust else {}
+        change: dict[str, Any] = {}
+        if distrust:  # what was refused is tried again, too
+            change = {"recover": True, "identity": "", "crashes": 0, "held_identity": None, "held_hash": None}
         return self._hear_where(in_scope(scope), at=at, **change)
 
     def hear_removed(self, ids: Sequence[str], *, at: float, allowed: bool = False) -> None:
@@ -144,8 +153,9 @@ class Hearings:
         **also: Any,
     ) -> int:
         d = documents.c
-        statement = sa.update(documents).where(condition, *([LIVE] if live else []))
-        statement = statement.values(
+        wanted = sa.select(d.document_id).where(condition, *([LIVE] if live else []))
+        wanted = wanted.order_by(d.document_id).limit(PAGE).with_for_update()
+        statement = sa.update(documents).values(
             heard=d.heard + 1,
             heard_at=sa.case((DUE, d.heard_at), else_=at),
             happened_at=sa.case((DUE, d.happened_at)),  # what is due for another reason did not happen outside
@@ -154,8 +164,17 @@ class Hearings:
             woken_at=None,
             **also,
         )
-        with self._database.begin() as connection:
-            return connection.execute(statement).rowcount
+        # In pages, each locked in the order that all writers keep to: nobody waits for long, nor for each other.
+        total, last = 0, ""
+        while True:
+            with self._database.begin() as connection:
+                ids = connection.scalars(wanted.where(d.document_id > last)).all()
+                for part in parts(ids):
+                    connection.execute(statement.where(d.document_id.in_(part)))
+            total += len(ids)
+            if len(ids) < PAGE:
+                return total
+            last = ids[-1]
 
     @cached_property
     def _raise_or_add(self) -> Any:

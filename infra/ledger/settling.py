@@ -78,9 +78,10 @@ def _update(columns: Sequence[str], *, done: bool, at: float) -> sa.Update:
         # What was heard meanwhile may have been given a moment to calm down.
         next_ = sa.case((documents.c.heard > documents.c.claimed, documents.c.next_attempt_at), else_=0.0)
         values |= {"attempts": 0, "crashes": 0, "next_attempt_at": next_, "last_error": None}
-        values |= {"removal_allowed": False, "woken_at": None}
         # Still due, it is so because of what was heard after the claim, not since the first event of a busy day.
         later = documents.c.heard > documents.c.claimed
+        allowed = sa.case((later, documents.c.removal_allowed), else_=sa.false())
+        values |= {"removal_allowed": allowed, "woken_at": None}
         values["heard_at"] = sa.case((later, documents.c.claimed_at), else_=documents.c.heard_at)
         values["happened_at"] = sa.case((~later, documents.c.happened_at))
     return sa.update(documents).where(_BY_ID).values(**values)

@@ -120,6 +120,7 @@ sa.Index("documents_place", documents.c.tenant, head(documents.c.uri))
 _DUE = documents.c.heard > documents.c.settled
 _GONE = documents.c.gone_at.is_not(None)
 _RECHECK = documents.c.recheck_at.is_not(None)
+_REFUSED = documents.c.held_reason.is_not(None) | documents.c.removal_held_at.is_not(None)
 # The cost of an event must not grow with the number of documents: only due ones are in this index.
 sa.Index(
     "documents_due",
@@ -131,6 +132,7 @@ sa.Index(
 sa.Index("documents_content", documents.c.content_hash)
 sa.Index("documents_gone", documents.c.source_id, documents.c.gone_at, sqlite_where=_GONE, postgresql_where=_GONE)
 sa.Index("documents_recheck", documents.c.recheck_at, sqlite_where=_RECHECK, postgresql_where=_RECHECK)
+sa.Index("documents_refused", documents.c.held_reason, sqlite_where=_REFUSED, postgresql_where=_REFUSED)
 
 #: What was proved to be in a collection, one row for each document and collection.
 indexed = sa.Table(
@@ -146,6 +148,7 @@ indexed = sa.Table(
     sa.Column("chunks", sa.Integer, nullable=False),
     sa.Column("points", sa.Text, nullable=False),  # [[point id, vector key, ordinal, page, headings], ...]
 )
+sa.Index("indexed_collection", indexed.c.collection)
 
 history = sa.Table(
     "history",

@@ -43,6 +43,7 @@ class Parses:
             {"tenant": tenant, "content_hash": hash_, "parser": parser, "body": _pack(parsed)}
             for tenant, hash_, parser, parsed in entries
         ]
+        rows.sort(key=lambda row: (row["tenant"], row["content_hash"], row["parser"]))  # one order for all writers
         if rows:
             with self._database.begin() as connection:
                 connection.execute(self._insert(parses).on_conflict_do_nothing(), rows)
@@ -87,7 +88,7 @@ class Vectors:
         """Remember vectors; known keys stay as they are."""
         rows = [
             {"tenant": tenant, "model": model, "key": key, "vector": vector.astype("<f4").tobytes()}
-            for key, vector in new.items()
+            for key, vector in sorted(new.items())
         ]
         if rows:
             with self._database.begin() as connection:

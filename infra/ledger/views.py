@@ -135,16 +135,30 @@ class Views:
 
     def collections(self) -> set[str]:
         """Every collection that is recorded to hold a document."""
+        # One look at the index for each collection, however many documents there are.
+        least, name = sa.func.min(indexed.c.collection), indexed.c.collection
+        found = sa.select(least.label("name")).cte("found", recursive=True)
+        after = sa.select(least).where(name > found.c.name).scalar_subquery()
+        found = found.union_all(sa.select(after).where(found.c.name.is_not(None)))
         with self._database.connect() as connection:
-            return set(connection.scalars(sa.select(indexed.c.collection).distinct()))
+            return {one for one in connection.scalars(sa.select(found.c.name)) if one is not None}
+
+    def refused(self) -> int:
+        """How many documents are held, parked or failing."""
+        held = documents.c.held_reason.is_not(None) | documents.c.removal_held_at.is_not(None)
+        count = sa.select(sa.func.count()).select_from(documents)
+        with self._database.connect() as connection:
+            stopped = connection.scalar(count.where(held, _LIVE)) or 0
+            return stopped + (connection.scalar(count.where(_DUE, ~held, documents.c.last_error.is_not(None))) or 0)
 
     def behind(self, old: str, new: str) -> int:
         """How many live documents a collection holds that another one does not hold yet."""
-        there = sa.select(indexed.c.document_id).where(indexed.c.collection == new)
+        theirs = indexed.alias()
+        there = sa.exists().where(theirs.c.document_id == indexed.c.document_id, theirs.c.collection == new)
         query = sa.select(sa.func.count()).select_from(
             indexed.join(documents, indexed.c.document_id == documents.c.document_id)
         )
-        query = query.where(_LIVE, indexed.c.collection == old, indexed.c.document_id.not_in(there))
+        query = query.where(_LIVE, indexed.c.collection == old, ~there)
         with self._database.connect() as connection:
             return connection.scalar(query) or 0
 

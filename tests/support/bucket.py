@@ -10,7 +10,6 @@ from urllib.request import urlopen
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.ledger.records import Priority
 from infra.ledger.views import View
 from infra.settings import load_settings
 from penstock.scaled import declare
@@ -122,7 +121,7 @@ class Bucket:
     def reconcile(self) -> None:
         """Have a worker list it now; `reconciles` counts those that came to their end."""
         [source] = [one for one in self._plant.ledger.sources.all() if one.uri == self.uri]
-        self._plant.queue.call("penstock.reconcile", source.id, Priority.EVENT)
+        self._plant.queue.job("penstock.reconcile", source.id, 60.0)
 
     def logged(self, event: str) -> list[dict[str, str]]:
         """What the plant's processes logged of its source under this name: the plain values by their keys."""

@@ -35,9 +35,8 @@ import yaml
 from infra.index_qdrant import QdrantIndex
 from infra.ledger import Ledger, open_ledger
 from infra.ledger.claims import LATE_WRITES_S
-from infra.ledger.records import Priority
 from infra.ledger.tables import documents
-from infra.queue import QUEUES, WakeupQueue, make_app
+from infra.queue import ALL_QUEUES, WakeupQueue, make_app
 from infra.stub_embedder import StubEmbedder
 from schemas.identity import content_hash, document_id
 from tests.support.processes import PYCACHE, eventually
@@ -378,7 +377,7 @@ class ScaledPlant:
 
     def queued(self) -> int:
         """Messages in the broker: waiting, and taken but not acknowledged."""
-        return sum(self.redis.llen(name) for name in QUEUES.values()) + self.redis.hlen("unacked")
+        return sum(self.redis.llen(name) for name in ALL_QUEUES) + self.redis.hlen("unacked")
 
     # --- waiting
 
@@ -424,7 +423,7 @@ class ScaledPlant:
         """Have every source reconciled by a worker, and wait for it."""
         began = {one.id: one.verified_at for one in self.ledger.sources.all()}
         for source in began:
-            self.queue.call("penstock.reconcile", source, Priority.EVENT)
+            self.queue.job("penstock.reconcile", source, 60.0)
         self.until(lambda: all(one.verified_at != began[one.id] for one in self.ledger.sources.all()))
 
     def close(self) -> None:

@@ -80,8 +80,10 @@ def _judged(claim: Claim, removals: Removals) -> Look:
     if removals.awaits(claim):
         return Missing(judged=False)
     # A tombstone was believed when it was made: there is no good version to lose, only late writes to clear away.
-    if not claim.gone and (claim.last_hash is not None or claim.recover) and not removals.believes(claim):
-        return Missing(judged=True)
+    if not claim.gone and (claim.last_hash is not None or claim.recover):
+        believed = removals.believes(claim)
+        if not believed:
+            return Missing(judged=believed is not None)
     return Gone()
 
 
@@ -103,7 +105,7 @@ def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outco
         outcomes.append(
             Outcome(claim, outcome.verdict(claim, seen), seen.content_hash if isinstance(seen, Content) else None)
         )
-    settled = _record(pipeline, settlements)
+    settled = _record(pipeline, settlements, written.values())
     reach("settle.after")
     for one in outcomes:
         pipeline.progress(one.claim.uri)
@@ -197,13 +199,18 @@ def _erase(pipeline: Pipeline, claim: Claim) -> None:
             pipeline.tally.counts["deleted"] += len(there)
 
 
-def _record(pipeline: Pipeline, settlements: Sequence[Settlement]) -> set[str]:
+def _record(pipeline: Pipeline, settlements: Sequence[Settlement], written: Iterable[Draft]) -> set[str]:
     with pipeline.tally.stage("ledger"):
         settled = pipeline.ledger.documents.settle(settlements, at=pipeline.now())
         outdated: dict[str, set[str]] = defaultdict(set)
         for settlement in settlements:
             if settlement.claim.last_hash and (settlement.indexed or settlement.erased):
                 outdated[settlement.claim.tenant].add(settlement.claim.last_hash)
+        if pipeline.ledger.shared:
+            # Another worker may have settled the last other document of these bytes meanwhile, and dropped their parse.
+            pipeline.ledger.parses.put(
+                (d.shaped.claim.tenant, d.shaped.content_hash, d.shaped.parse_key, d.shaped.parsed) for d in written
+            )
         for tenant, hashes in outdated.items():
             pipeline.ledger.parses.collect(tenant, hashes)
     return settled

@@ -31,9 +31,11 @@ def upgrade() -> None:
         ("documents_due", ["priority", "heard_at"], "heard > settled"),
         ("documents_gone", ["source_id", "gone_at"], "gone_at IS NOT NULL"),
         ("documents_recheck", ["recheck_at"], "recheck_at IS NOT NULL"),
+        ("documents_refused", ["held_reason"], "held_reason IS NOT NULL OR removal_held_at IS NOT NULL"),
     ):
         where = sa.text(condition)
         op.create_index(name, "documents", columns, sqlite_where=where, postgresql_where=where)
+    op.create_index("indexed_collection", "indexed", ["collection"])
     op.create_table(
         "dead_letters",
         sa.Column("id", sa.String, primary_key=True),
