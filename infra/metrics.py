@@ -6,11 +6,14 @@ decided when the library is imported.
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from schemas.errors import UsageError
 
 #: Seconds, for histograms of lag: from a moment to a day.
 _BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
@@ -53,10 +56,18 @@ def metrics() -> Metrics:
 
 
 def prepare_metrics(folder: Path) -> None:
-    """Choose where the processes of this command keep their values; a dead one's folder of the same pid is emptied."""
-    mine = folder / str(os.getpid())
-    shutil.rmtree(mine, ignore_errors=True)
-    mine.mkdir(parents=True)
+    """Choose where the processes of this command keep their values, and clear away what this host's dead ones left.
+
+    The folder may be shared by hosts, each container being one, in which every command has the same pid.
+    """
+    host, pid = socket.gethostname(), os.getpid()
+    mine = folder / f"{host}-{pid}"
+    mine.mkdir(parents=True, exist_ok=True)
+    for other in folder.iterdir():
+        whose, _, number = other.name.rpartition("-")
+        if whose == host and number.isdecimal() and (other == mine or not _is_alive(int(number))):
+            shutil.rmtree(other, ignore_errors=True)
+    mine.mkdir(exist_ok=True)
     os.environ[_FOLDER] = str(mine)
 
 
@@ -73,22 +84,33 @@ def exposition(readings: Callable[[], Iterable[Reading]] | None = None) -> bytes
 
 
 def serve_metrics(port: int, host: str, readings: Callable[[], Iterable[Reading]] | None = None) -> int:
-    """Answer /metrics on a thread of this process; returns the port (0 asks for a spare one)."""
+    """Answer /metrics on a thread of this process; returns the port (0 asks for a spare one).
+
+    Raises:
+        UsageError: this address is taken, or not this machine's.
+    """
     from prometheus_client import CollectorRegistry, multiprocess, start_http_server
 
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     if readings is not None:
         registry.register(_Readings(readings))
-    server, _ = start_http_server(port, addr=host, registry=registry)
+    try:
+        server, _ = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        todo = "give each process on a machine a port of its own, or unset it"
+        raise UsageError(f"PENSTOCK_METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}", todo) from None
     return int(server.server_port)
 
 
-def child_died(pid: int) -> None:
-    """Take a dead process's gauges out; its counters stay."""
-    from prometheus_client import multiprocess
-
-    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 class _Readings:

@@ -13,6 +13,9 @@ from schemas.sources import Duration, Source
 
 _Optional = BeforeValidator(lambda value: value or None)
 
+_BEFORE_HOST = re.compile(r"://\S*@")
+_IN_QUERY = re.compile(r"(password|api_key|secret)=[^&\s]*", re.IGNORECASE)
+
 
 class Settings(BaseSettings):
     """Every `PENSTOCK_*` variable. An empty variable counts as not set."""
@@ -67,8 +70,8 @@ class Settings(BaseSettings):
 
 
 def without_passwords(text: str) -> str:
-    """A text with the credentials in its URLs masked."""
-    return re.sub(r"://[^/@\s]*@", "://***@", text)
+    """A text with the credentials in its URLs masked; a password may hold "/" and "@", or stand in the query."""
+    return _IN_QUERY.sub(r"\1=***", _BEFORE_HOST.sub("://***@", text))
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -79,11 +82,15 @@ def load_settings(**overrides: object) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = "PENSTOCK_" + "_".join(str(part) for part in first["loc"]).upper()
         raise UsageError(f"{name}: {first['msg']}", "correct or unset it") from None
+    if settings.low_water >= settings.high_water:
+        what = f"PENSTOCK_LOW_WATER ({settings.low_water}) is not below PENSTOCK_HIGH_WATER ({settings.high_water})"
+        raise UsageError(what, "set both: what pauses intake, and, lower, what lets it go on")
+    return settings
 
 
 def declared_sources(path: Path | None) -> list[Source]:

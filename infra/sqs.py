@@ -47,6 +47,19 @@ class SqsQueue:
         except (BotoCoreError, ValueError) as error:
             raise _unreachable(url, error) from None
 
+    def check(self) -> None:
+        """Ask whether the queue answers; takes nothing from it.
+
+        Raises:
+            Unreachable: it does not.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        except (BotoCoreError, ClientError) as error:
+            raise _unreachable(self.url, error) from None
+
     def take(self, wait_s: int = 20) -> "list[Parcel]":
         """The next messages, at most 10; waits up to `wait_s` (20 at the most) for the first.
 
@@ -86,9 +99,8 @@ def _unreachable(url: str, error: Exception) -> Unreachable:
     if code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return Unreachable(url, "the queue does not exist", "create it, or correct PENSTOCK_SQS_QUEUE_URL")
     if code.startswith("AccessDenied"):
-        return Unreachable(
-            url, "access is denied", "allow sqs:ReceiveMessage and sqs:DeleteMessage on the queue for this user"
-        )
+        needed = "sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes"
+        return Unreachable(url, "access is denied", f"allow {needed} on the queue for this user")
     ours = unreachable(url, error, "SQS")
     if "S3" in ours.todo or "S3" in ours.what:
         return Unreachable(url, "SQS does not answer", "check PENSTOCK_SQS_QUEUE_URL and PENSTOCK_SQS_ENDPOINT_URL")

@@ -11,6 +11,7 @@ PenstockError
 An error carries fields, and builds its line from them: what is wrong, where, and what to do next.
 """
 
+import re
 from enum import StrEnum
 
 
@@ -58,6 +59,16 @@ TODO: dict[Reason, str] = {
     Reason.WORKER_CRASH: "look for it in the workers' logs; save it again, or exclude it in the sources file",
     Reason.REMOVAL_HELD: "check the source; if the documents are meant to be gone, run again with --allow-mass-delete",
 }
+
+
+#: Control characters, and halves of surrogate pairs: PostgreSQL takes neither all of them nor these, and no terminal
+#: or log is to be steered by what stands in a document.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """A text that may quote anything, as one line that every log, terminal and database takes."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class PenstockError(Exception):
@@ -116,8 +127,8 @@ class Refusal(PenstockError):
     """One version of one document cannot be indexed. The last good version stays searchable."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
-        self.reason, self.detail = reason, detail
-        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason, self.detail = reason, printable(detail)
+        super().__init__(f"{reason}: {self.detail}" if detail else str(reason))
 
     @property
     def todo(self) -> str:

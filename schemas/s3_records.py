@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, Field, ValidationError
 
+from schemas.errors import printable
 from schemas.events import CHANGED, REMOVED, DocumentEvent, DocumentEventData
 from schemas.identity import s3_uri
 
@@ -179,7 +180,7 @@ def plainly(error: ValidationError) -> str:
     """The first thing that is wrong, without the text in which it was found."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+    return printable(f"{where}: {first['msg']}" if where else first["msg"])
 
 
 def _keys(record: _Record) -> Iterator[str]:

@@ -73,7 +73,7 @@ class Intake:
     Args:
         wake: sends wake-ups for these documents; `Unreachable` is logged, and left to the sweeper.
         sweep: sends wake-ups for what is due and nobody was woken for; returns how many.
-        now: seconds since the epoch. elapsed: a monotonic clock in seconds.
+        now: seconds since the epoch. elapsed: a monotonic clock in seconds. sleep: waits so many.
         high_water, low_water: due documents at which reading pauses, and at which it goes on.
     """
 
@@ -90,9 +90,11 @@ class Intake:
         high_water: int,
         low_water: int,
         elapsed: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._stream, self._publisher, self._ledger, self._dead_letters = stream, publisher, ledger, dead_letters
         self._wake, self._sweep, self._now, self._elapsed = wake, sweep, now, elapsed
+        self._sleep = sleep
         self._high_water, self._low_water = high_water, low_water
         # A ledger made anew beside an index: that may hold points of documents which are news to this ledger.
         self._recover = bool(ledger.get("recover_unknown"))
@@ -130,11 +132,14 @@ class Intake:
         return self._paused
 
     def _poll(self, timeout_s: float) -> list[Record]:
+        began = self._elapsed()
         try:
             read = self._stream.poll(timeout_s, BATCH)
         except Unreachable as error:
             _log.warning("intake.waits", error=str(error))
             read = []
+            # What fails at once would otherwise be asked again at once.
+            self._sleep(max(0.0, min(RETRY_S, timeout_s - (self._elapsed() - began))))
         lost = self._stream.lost()
         if lost:
             # They come again, to whoever has the partition now.

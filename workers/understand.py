@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from pydantic import ValidationError
 
 from infra.ports import Record
+from schemas.errors import printable
 from schemas.events import DocumentEvent
 from schemas.identity import quote
 from schemas.s3_records import plainly, read_notification
@@ -72,7 +73,8 @@ def understand(record: Record) -> Understood | Refused:
 
 
 def excerpt(text: str) -> str:
-    """At most `EXCERPT` characters."""
+    """At most `EXCERPT` characters, and none that the ledger would refuse."""
+    text = printable(text)
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
@@ -131,7 +133,7 @@ def _why(value: bytes, error: ValidationError) -> Refused:
     if where == ("type",) and isinstance(found, str):
         known = "the types known are penstock.document.changed.v1 and penstock.document.removed.v1"
         reason = Why.UNKNOWN_VERSION if _TYPE.fullmatch(found) else Why.UNKNOWN_TYPE
-        return Refused(reason, f"{found[:80]!r}: {known}")
+        return Refused(reason, excerpt(f"{found[:80]!r}: {known}"))
     if where in (("subject",), ("data", "uri")):
         return Refused(Why.BAD_URI, detail)
     return Refused(Why.UNKNOWN_FORMAT if not where else Why.INVALID, detail)

@@ -333,7 +333,7 @@ class Protocol(RuleBasedStateMachine):
     def tick(self) -> None:
         called: list[tuple[str, object]] = []
         worker = self._worker()
-        worker.call = lambda task, argument: called.append((task, argument))
+        worker.call = lambda task, argument, _cadence: called.append((task, argument))
         worker.tick()
         for task, argument in called:
             with contextlib.suppress(Unreachable):  # a source that is away

@@ -57,7 +57,7 @@ class Shop:
             pipeline,
             Dispatcher(self.ledger.documents, self.queue),
             3600.0,
-            lambda task, argument: self.calls.append((task, argument)),
+            lambda task, argument, _cadence: self.calls.append((task, argument)),
             stopping=lambda: self.stop,
             observe=lambda outcomes, _: self.seen.append([one.verdict for one in outcomes]),
         )
@@ -171,7 +171,7 @@ def test_a_worker_that_overslept_writes_nothing_more_and_leaves_the_rest_to_its_
     # Its write arrived after the heir's. It knows, and has its document looked at again.
     assert rows(shop.ledger)["a"].recheck_at == shop.time + LATE_WRITES_S
     shop.time += LATE_WRITES_S
-    shop.worker.tick()
+    shop.worker.dispatcher.sweep(now=shop.time)
     heir.work(ids)
     assert [point.payload["content"] for point in shop.points("a")] == ["# Two\n\nHerons stand."]
 
