@@ -50,10 +50,13 @@ bench: $(READY) ## measure speed, as ratios taken in one run; one of them: make 
 	@set -e; for name in $${ARGS:-$$(basename -s .py -a benchmarks/[a-z]*.py)}; do \
 	    echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name"; done
 
-# Minutes of real processes being killed, stopped and added on real servers; docstring of tests/chaos/run.py.
-chaos: $(READY) ## the long chaos run: make chaos SEED=1 MINUTES=10
+# With SEED or MINUTES: real processes being killed, stopped and added on real servers (docstring of tests/chaos/run.py).
+# Without: the failure scenarios that take too long for `make test`.
+chaos: $(READY) ## the slow failure scenarios; the long chaos run: make chaos SEED=1 MINUTES=10
 	@$(BIN)/python -m tests.support.services build
-	@$(BIN)/python -m tests.chaos.run $${SEED:+--seed "$$SEED"} $${MINUTES:+--minutes "$$MINUTES"}
+	@if [ -n "$$SEED$$MINUTES" ]; then \
+	    $(BIN)/python -m tests.chaos.run $${SEED:+--seed "$$SEED"} $${MINUTES:+--minutes "$$MINUTES"}; \
+	 else $(BIN)/python -m pytest -m chaos $(ARGS); fi
 
 services: $(READY) ## start Kafka, Redis, PostgreSQL, S3 and Qdrant here, without containers; settings in .services.env
 	@$(BIN)/python -m tests.support.services start

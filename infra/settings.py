@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(None, ge=0, le=65535, description="Port of each process's Prometheus metrics")
     lease: float = Field(60.0, gt=0, description="Seconds a worker's claim lasts unless renewed; it renews while alive")
     high_water: int = Field(10_000, gt=0, description="Due documents at which intake pauses Kafka")
-    low_water: int = Field(5_000, ge=0, description="Due documents at which it goes on")
+    low_water: int | None = Field(None, ge=0, description="Due documents at which it goes on; default: half of that")
     concurrency: int = Field(1, gt=0, description="Processes of one `penstock worker`, each with a model of its own")
     audit_cadence: Duration = Field(86_400, description="How often beat has a sample of each source audited")
     log: Literal["text", "json"] = Field("text", description="How log lines are written to stderr")
@@ -87,7 +87,7 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "PENSTOCK_" + "_".join(str(part) for part in first["loc"]).upper()
         raise UsageError(f"{name}: {first['msg']}", "correct or unset it") from None
-    if settings.low_water >= settings.high_water:
+    if settings.low_water is not None and settings.low_water >= settings.high_water:
         what = f"PENSTOCK_LOW_WATER ({settings.low_water}) is not below PENSTOCK_HIGH_WATER ({settings.high_water})"
         raise UsageError(what, "set both: what pauses intake, and, lower, what lets it go on")
     return settings

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from infra.home import Home
-from infra.settings import Settings, without_passwords
+from infra.settings import Settings, declared_sources, without_passwords
 from penstock.compose import existing_ledger, open_index, open_model, open_reader, open_server
 from penstock.indexing import advance_to_current
 from penstock.scaled import declare
@@ -25,7 +25,19 @@ def doctor(settings: Settings) -> dict[str, Any]:
     """Check every part: {"checks": [{"part", "state", "detail"}], "settings": {...}, "healthy"}."""
     checks = [
         {"part": part, "state": state, "detail": without_passwords(detail)}
-        for check in (_home, _model, _ledger, _index, _kafka, _broker, _fingerprint, _sources, _parsers)
+        for check in (
+            _home,
+            _model,
+            _ledger,
+            _index,
+            _kafka,
+            _broker,
+            _sqs,
+            _webhooks,
+            _fingerprint,
+            _sources,
+            _parsers,
+        )
         for part, state, detail in _contained(check, settings)
     ]
     return {
@@ -148,6 +160,27 @@ def _broker(settings: Settings) -> Checked:
 
     for fits, detail in check_broker(settings.celery_broker_url):
         yield "broker", OK if fits else WARN, detail
+
+
+def _sqs(settings: Settings) -> Checked:
+    if settings.sqs_queue_url is None:
+        return
+    from infra.sqs import SqsQueue
+
+    SqsQueue(settings.sqs_queue_url, endpoint_url=settings.sqs_endpoint_url).check()
+    yield "sqs", OK, f"{settings.sqs_queue_url} answers"
+
+
+def _webhooks(settings: Settings) -> Checked:
+    tenants = sum(1 for keys in settings.webhook_secrets.values() if keys)
+    if tenants:
+        yield "webhooks", OK, f"tenants with keys: {tenants}"
+    if settings.kafka_bootstrap_servers is None or settings.push_store is not None:
+        return
+    declared = any(source.uri.startswith("push://") for source in declared_sources(settings.sources))
+    if tenants or declared:
+        todo = "set PENSTOCK_PUSH_STORE=s3://bucket/prefix/ unless all run on this one"
+        yield "push store", WARN, f"a folder of this machine, which no other machine's workers can read: {todo}"
 
 
 def _fingerprint(settings: Settings) -> Checked:

@@ -1,5 +1,6 @@
 """Forget: erase a document, or a tenant, everywhere we can reach, and prove it. What we cannot reach is named."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ OUT_OF_REACH = (
     "backups of the home, the source or the servers",
     "answers already given",
 )
+
+#: Seconds until what a worker had sent to the index has arrived, or failed: its client's time limit, and a little.
+LATE_S = 35.0
 
 
 def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
@@ -43,7 +47,13 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
     points = _points(shop, tenant, uri)
     for collection, doomed_points in points.items():
         shop.index.delete(collection, doomed_points)
+    in_hand = shop.ledger.documents.in_hand(ids)
     shop.ledger.documents.erase(ids)
+    if in_hand:
+        # A worker may be writing one of them this moment; without its row it can begin nothing more.
+        time.sleep(LATE_S)
+        for collection, late in _points(shop, tenant, uri).items():
+            shop.index.delete(collection, late)
     vectors = shop.ledger.vectors.erase_unused(tenant)
     shop.ledger.parses.erase_unused(tenant)
     shop.ledger.letters.erase(doomed.values())

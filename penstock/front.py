@@ -18,6 +18,7 @@ from infra.http_server import Request, Response, Route, answer, failure
 from infra.ledger import Ledger
 from infra.push_store import PushStore
 from penstock.page import CONTENT_SECURITY, status_page
+from penstock.readiness import Readiness
 from penstock.search import Query
 from penstock.status import status
 from producers.webhook import Keys, Rejected, make_event, owner_of, payload, read_event, read_headers, read_push, verify
@@ -72,7 +73,7 @@ class Front:
         ]
         shown = [
             Route("GET", "/healthz", lambda _: answer(200, {"alive": True})),
-            Route("GET", "/readyz", lambda _: self._ready()),
+            Route("GET", "/readyz", Readiness(self.checks)),
             Route("GET", "/v1/status", _for_operators(lambda: answer(200, self._status()))),
             Route("GET", "/metrics", _for_operators(lambda: Response(200, self.metrics(), METRICS_TEXT))),
             Route("GET", "/", _for_operators(self._page)),
@@ -168,25 +169,12 @@ class Front:
         assert self.search is not None
         return answer(200, self.search(Query(request.query.get("q", ""), int(limit), tenant)))
 
-    def _ready(self) -> Response:
-        parts = {name: _state(check) for name, check in self.checks.items()}
-        ready = all(state == "ok" for state in parts.values())
-        return answer(200 if ready else 503, {"ready": ready, "parts": parts})
-
     def _status(self) -> dict[str, Any]:
         return status(self.ledger, home=self.home, now=self.now())
 
     def _page(self) -> Response:
         page = status_page(self._status())
         return Response(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": CONTENT_SECURITY})
-
-
-def _state(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except Unreachable as error:
-        return error.what
-    return "ok"
 
 
 def _for_operators(look: Callable[[], Response]) -> Callable[[Request], Response]:

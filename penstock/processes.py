@@ -52,7 +52,7 @@ def intake(settings: Settings) -> int:
         sweep=lambda: dispatcher.sweep(now=now()),
         now=now,
         high_water=settings.high_water,
-        low_water=settings.low_water,
+        low_water=settings.high_water // 2 if settings.low_water is None else settings.low_water,
     )
     _say("intake", settings)
     try:

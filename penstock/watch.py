@@ -27,6 +27,8 @@ _log = structlog.get_logger("penstock.watch")
 
 #: How long to wait for more after a first change: editors save in several steps.
 SETTLE_S = 0.3
+#: Most events taken up together.
+MOST = 10_000
 
 
 def follow(
@@ -89,14 +91,15 @@ def _start(source: KnownSource, events: "queue.Queue[DocumentEvent]", stop: thre
 
 
 def gather(events: "queue.Queue[DocumentEvent]", stop: threading.Event) -> list[DocumentEvent]:
-    """The next changes, together with what follows closely; at most a second's wait."""
+    """The next changes, at most `MOST`, together with what follows closely; at most a second's wait."""
     try:
         batch = [events.get(timeout=1.0)]
     except queue.Empty:
         return []
     stop.wait(SETTLE_S)
-    while True:
+    while len(batch) < MOST:
         try:
             batch.append(events.get_nowait())
         except queue.Empty:
-            return batch
+            break
+    return batch

@@ -1,6 +1,7 @@
 """`penstock watch` in the scaled composition: a producer. Changes of folders become events on Kafka, and nothing else.
 
-What it misses (while it was down, a broker that was away for longer than it remembers) the scheduled listing finds.
+Whenever a folder's watch begins to stand, each file in it counts as changed. What is missed even so (removals while
+nobody watched, a broker that was away for longer than it remembers) the scheduled listing finds.
 """
 
 import queue
@@ -16,7 +17,7 @@ from infra.ports import Message, Publisher
 from infra.settings import Settings
 from penstock.compose import resolve_sources
 from penstock.scaled import open_shared_ledger
-from penstock.watch import gather
+from penstock.watch import MOST, gather
 from producers.folder_watch import each_file, watch_folder
 from schemas.errors import Unreachable, UsageError
 from schemas.events import DocumentEvent
@@ -49,7 +50,7 @@ def watch_scaled(
         sources = _register(settings, ledger, arguments, tenant)
     finally:
         ledger.close()
-    events: queue.Queue[DocumentEvent] = queue.Queue()
+    events: queue.Queue[DocumentEvent] = queue.Queue(MOST)
     for source in sources:
         threading.Thread(target=_produce, args=(source, events, stop), name=f"watch {source.uri}", daemon=True).start()
     ready()
@@ -93,7 +94,7 @@ def _register(settings: Settings, ledger: Ledger, arguments: Sequence[str], tena
 def _produce(source: Source, events: "queue.Queue[DocumentEvent]", stop: threading.Event) -> None:
     path = Path(file_path(source.uri).decode("utf-8", "surrogateescape"))
     folder = path if source.uri.endswith("/") else path.parent
-    for event in watch_folder(folder, stop=stop):
+    for event in watch_folder(folder, stop=stop, begin=source.uri):
         for one in each_file(event):
             if source.owns(one.subject):
                 events.put(one)

@@ -1,11 +1,13 @@
-"""The ledger: the SQL record of every document. SQLite embedded; the same SQLAlchemy Core code is meant for PostgreSQL.
+"""The ledger: the SQL record of every document; one SQLAlchemy Core code on SQLite (embedded) and PostgreSQL (servers).
 
 tables.py     what is recorded
-database.py   transactions, and what SQLite needs
+migrations/   how an older ledger comes to these tables (migrate.py runs them)
+database.py   transactions, and what each database needs
 engine.py     opening it, its format and its birth
 sources.py    declared sources and when each was last verified
-documents.py  hear, claim, intend, settle: the life of a document
+documents.py  the life of a document: heard (hearing.py), in hand (claims.py), settled (settling.py)
 texts.py      parsed documents and vectors already computed
+letters.py    dead letters; once.py: slots and webhooks, which happen once
 views.py      what status, search and audit read
 """
 

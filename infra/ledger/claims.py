@@ -142,6 +142,16 @@ class Claims:
                 found += connection.execute(statement.values(recheck_at=at + LATE_WRITES_S)).rowcount
         return found
 
+    def in_hand(self, ids: Sequence[str]) -> int:
+        """How many of these documents a worker has in hand."""
+        d = documents.c
+        with self._database.connect() as connection:
+            counts = [
+                connection.scalar(sa.select(sa.func.count()).where(d.document_id.in_(part), d.claimed.is_not(None)))
+                for part in parts(ids)
+            ]
+        return sum(count or 0 for count in counts)
+
     def waiting(self, *, now: float, woken_before: float, limit: int) -> list[Waiting]:
         """Due documents that nobody has in hand and that no wake-up was sent for lately, the pressing ones first."""
         d = documents.c

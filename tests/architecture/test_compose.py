@@ -43,6 +43,25 @@ def test_every_server_publishes_one_port_and_on_the_loopback_only():
     assert all(re.fullmatch(r"127\.0\.0\.1:\$\{PENSTOCK_\w*PORT:-\d+\}:\d+", *ports) for ports in published.values())
 
 
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_metrics_are_reached_inside_the_network_and_published_nowhere(name):
+    service = SERVICES[name]
+    port = service["environment"]["PENSTOCK_METRICS_PORT"]
+    assert service["environment"]["PENSTOCK_HTTP_HOST"] == "0.0.0.0"
+    assert not [published for published in service.get("ports", ()) if published.endswith(f":{port}")]
+
+
+def test_pushed_content_lies_where_every_process_reaches_it_and_is_indexed_once():
+    [source] = yaml.safe_load(COMPOSE["configs"]["sources"]["content"])["sources"]
+    pushed = {SERVICES[name]["environment"]["PENSTOCK_PUSH_STORE"] for name in OURS}
+    assert pushed == {source["uri"] + "".join(source["exclude"]) + "/"}
+
+
+def test_the_region_is_said_to_every_reader_of_it():
+    for name in OURS | {"setup"}:
+        assert SERVICES[name]["environment"]["AWS_DEFAULT_REGION"] == SERVICES[name]["environment"]["AWS_REGION"]
+
+
 def test_what_others_wait_for_says_when_it_is_healthy():
     waited = {
         name

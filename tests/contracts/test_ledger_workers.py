@@ -12,11 +12,12 @@ from infra.ledger.claims import LATE_WRITES_S
 from infra.ledger.once import REMEMBER_S
 from infra.ledger.records import DeadLetter, Hearing, Priority, Settlement, Waiting
 from infra.ledger.tables import documents
-from schemas.errors import OtherFingerprint, PenstockError
+from schemas.errors import OtherFingerprint, PenstockError, Reason, Refusal
 from schemas.identity import document_id
 from schemas.sources import Source
 from tests.contracts.conftest import BORN
 from tests.contracts.test_ledger import FINGERPRINT, NOW, claim, hear, index, indexed, remove, settle
+from workers.understand import excerpt
 
 
 def id_of(name):
@@ -489,6 +490,13 @@ def test_a_place_is_found_by_its_index_however_many_there_are(ledger):
 
 
 # Letters, slots, webhooks, clocks
+
+
+def test_what_is_said_of_poison_is_recorded(ledger):
+    """A NUL, or half a surrogate pair, would stop intake at this record for good."""
+    details = [excerpt("key \x00\ud800"), Refusal(Reason.CORRUPT, "key \x00\ud800").detail]
+    ledger.letters.record([DeadLetter(f"e:0:{n}", "x", detail, NOW, "d:0:0") for n, detail in enumerate(details)])
+    assert [letter.detail for letter in ledger.letters.list()] == ["key \ufffd\ufffd"] * 2
 
 
 def test_a_dead_letter_is_recorded_once_listed_and_marked_when_it_was_sent_again(ledger):

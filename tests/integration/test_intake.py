@@ -47,6 +47,7 @@ class World:
             sweep=self.sweep,
             now=lambda: self.time,
             elapsed=lambda: self.time,
+            sleep=self.sleep,
             high_water=10,
             low_water=5,
         )
@@ -66,9 +67,12 @@ class World:
             body = event if event is None or isinstance(event, bytes) else json.dumps(event).encode()
             self.log.append(Message(EVENTS, repr(event).encode(), body, (("trace", b"1"),)))
 
-    def step(self, seconds=0.1):
+    def step(self, seconds=0.1, timeout_s=0.0):
         self.time += seconds
-        return self.intake.step(0)
+        return self.intake.step(timeout_s)
+
+    def sleep(self, seconds):
+        self.time += seconds
 
     def heard(self):
         """URIs heard, with how often."""
@@ -314,6 +318,14 @@ def test_a_log_that_is_away_is_asked_again(world):
     assert world.step() == 0
     world.log.down = False
     assert world.step() == 1
+
+
+@pytest.mark.parametrize(("timeout_s", "waited"), [(0.2, 0.2), (9.0, RETRY_S), (0.0, 0.0)])
+def test_a_log_that_fails_at_once_is_not_asked_again_at_once(world, timeout_s, waited):
+    world.log.down = True
+    before = world.time
+    world.step(0, timeout_s)
+    assert world.time - before == pytest.approx(waited)
 
 
 def test_a_dead_letter_is_replayed_as_it_was_to_where_it_came_from(world):

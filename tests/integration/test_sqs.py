@@ -97,6 +97,15 @@ def test_what_happens_in_the_bucket_is_understood_from_the_log(aws, queue, log):
     assert aws.left(queue.url) == 0
 
 
+def test_a_queue_can_be_asked_whether_it_is_there(aws, queue):
+    aws.sqs.send_message(QueueUrl=queue.url, MessageBody="x")
+    before = aws.left(queue.url)
+    queue.check()
+    assert aws.left(queue.url) == before
+    with pytest.raises(Unreachable, match="the queue does not exist"):
+        SqsQueue(queue.url + "-not", endpoint_url=aws.endpoint_url).check()
+
+
 def test_poison_goes_into_the_log_too_where_intake_refuses_it(aws, queue, log):
     bodies = ["{", "hello", '{"Event": "s3:TestEvent"}', '{"Records": [{"eventVersion": "9.0"}]}']
     for body in bodies:

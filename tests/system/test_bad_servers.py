@@ -119,6 +119,7 @@ def test_a_qdrant_that_is_too_old_is_refused(settings, tmp_path):
         assert "1.9.0" in refused(penstock, "worker")
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("part", ["kafka", "redis", "postgres", "qdrant"])
 def test_a_server_that_goes_while_all_runs_is_waited_for(services, tmp_path, part):
     """No process ends, nothing is printed that a person cannot read, and the work goes on when it is back."""

@@ -142,6 +142,7 @@ def test_a_cut_connection_makes_no_second_write(plant):
     assert [one["event"] for one in plant.history(key)].count("added") == 1
 
 
+@pytest.mark.chaos
 def test_a_message_that_comes_again_while_its_task_runs_finds_nothing_to_do(plant):
     """Scenario 16 (M7): a task longer than the visibility timeout."""
     key, before = "north/crawling.md", times_of(plant, "began")
@@ -236,6 +237,7 @@ def test_two_beats_run_each_slot_once(plant):
     finish(plant)
 
 
+@pytest.mark.chaos
 def test_clocks_that_are_wrong_by_hours_break_no_lease(plant):
     """Scenario 22: one is two hours ahead, one steps from ahead to behind and back; the ledger's clock counts."""
     plant.living("worker")[0].stop()

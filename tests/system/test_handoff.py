@@ -142,6 +142,7 @@ def test_a_worker_that_was_stopped_too_long_writes_nothing_more(plant):
     assert fenced not in {one["generation"] for one in plant.history(key)}
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("seed", [7])
 def test_intakes_that_come_go_and_sleep_lose_nothing_and_never_go_backwards(plant, seed):
     """Scenario 5 in short; the long form is in tests/chaos."""

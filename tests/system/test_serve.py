@@ -322,7 +322,7 @@ def test_a_store_that_fails_is_answered_503_and_the_same_request_passes_later(
         failed = client.send("PUT", DOCUMENTS + "a.md", b"text", id_="later")
         assert (failed.status, failed.headers["retry-after"]) == (503, "5")
         assert str(tmp_path) not in failed.body.decode()
-        assert client.plain("GET", "/readyz").status == 503
+        eventually(lambda: client.plain("GET", "/readyz").status == 503)
         saving.unlink()
         assert client.send("PUT", DOCUMENTS + "a.md", b"text", id_="later").status == 202
         ended(started)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Settings, declared_sources, load_settings
+from infra.settings import Settings, declared_sources, load_settings, without_passwords
 from schemas.errors import UsageError
 
 
@@ -72,6 +72,28 @@ def test_a_wrong_setting_is_named_in_one_line(monkeypatch, variable, value):
     assert str(caught.value).startswith(f"PENSTOCK_{variable}: ")
     assert "\n" not in str(caught.value)
     assert caught.value.todo
+
+
+def test_the_low_water_mark_is_below_the_high_one(monkeypatch):
+    monkeypatch.setenv("PENSTOCK_HIGH_WATER", "100")
+    with pytest.raises(UsageError, match=r"PENSTOCK_LOW_WATER \(100\) .* PENSTOCK_HIGH_WATER \(100\)"):
+        load_settings(low_water=100)
+    assert load_settings().low_water is None
+    assert load_settings(low_water=99).low_water == 99
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://:hunter2@host:1/0 fails", "redis://***@host:1/0 fails"),
+        ("postgresql+psycopg://u:hun/t@er2@host/db", "postgresql+psycopg://***@host/db"),
+        ("postgresql://host/db?user=u&password=hunter2&x=1", "postgresql://host/db?user=u&password=***&x=1"),
+        ("http://host/?API_KEY=hunter2 and secret=hunter2", "http://host/?API_KEY=*** and secret=***"),
+        ("http://host:6333/x s3://b/a%40b", "http://host:6333/x s3://b/a%40b"),
+    ],
+)
+def test_passwords_are_masked_wherever_a_url_holds_them(text, shown):
+    assert without_passwords(text) == shown
 
 
 def test_no_sources_file_declares_nothing():

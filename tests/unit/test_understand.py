@@ -1,6 +1,7 @@
 """A record is understood, or refused with a reason that says what is wrong and not what was in it."""
 
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from infra.ports import Record
 from schemas.events import CHANGED, REMOVED, DocumentEvent
 from schemas.identity import quote, s3_uri
 from tests.unit.test_s3_records import ANY_KEY, aws
-from workers.understand import EXCERPT, Refused, Understood, Why, happened_at, understand
+from workers.hearings import Owners, judge
+from workers.understand import EXCERPT, Refused, Understood, Why, excerpt, happened_at, understand
 
 URI = "s3://b/a%20b.txt"
 
@@ -109,6 +111,39 @@ def test_what_is_not_understood_is_refused_with_its_reason(value, reason):
     assert isinstance(found, Refused), found
     assert found.reason == reason
     assert 0 < len(found.detail) <= EXCERPT
+
+
+POISON = "\x00\x1b[2J\n\x7f\x9b"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        cloud_event(POISON),
+        cloud_event("s3://b/" + POISON),
+        cloud_event(subject="s3://b/" + POISON),
+        cloud_event(type=POISON * 30),
+        cloud_event(specversion=POISON),
+        cloud_event(data={"uri": URI, "metadata": {POISON: 1}}),
+        {"Records": [{POISON: 1}]},
+        {"Records": [{**aws("a"), "s3": {"bucket": {"name": POISON}, "object": {"key": "a"}}}]},
+        {"Records": [aws("a"), {"s3": {POISON: POISON}}]},
+        json.dumps(cloud_event()).replace('"1"', '"\\ud800"').encode(),
+        POISON.encode(),
+    ],
+)
+def test_what_is_said_of_poison_can_be_stored_and_shown(value):
+    """PostgreSQL refuses a NUL in a text, and with it the whole batch, for ever."""
+    _, refused = judge(record(value), Owners([]))
+    assert refused.detail.isprintable(), ascii(refused.detail)
+    assert len(refused.detail) <= EXCERPT
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_an_excerpt_of_anything_is_one_line_of_utf8(text):
+    found = excerpt(text)
+    assert len(found) <= EXCERPT
+    assert not {"Cc", "Cs"} & set(map(unicodedata.category, found))
 
 
 def test_a_reason_carries_no_document_along():
