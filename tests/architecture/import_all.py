@@ -16,8 +16,8 @@ def main(site: Path) -> None:
         package = importlib.import_module(name)
         modules = [name, *(m.name for m in pkgutil.walk_packages(package.__path__, f"{name}."))]
         for module in modules:
-            if module.endswith("__main__"):
-                continue  # importing it is running it
+            if module.endswith(("__main__", ".migrations.env")):
+                continue  # importing it is running it; the second is Alembic's to run
             origin = Path(importlib.import_module(module).__file__ or "").resolve()
             if not origin.is_relative_to(site.resolve()):
                 sys.exit(f"{module} comes from {origin}, not from {site}")
