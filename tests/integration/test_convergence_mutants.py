@@ -38,8 +38,8 @@ def the_ledger_is_settled_before_the_index_is_written(patch: pytest.MonkeyPatch)
         later.append((pipeline, drafts, vectors))
         return drafts
 
-    def settle_first(pipeline: Any, settlements: Any) -> Any:
-        settled = record(pipeline, settlements)
+    def settle_first(*of: Any) -> Any:
+        settled = record(*of)
         while later:
             write.write(*later.pop())
         return settled
