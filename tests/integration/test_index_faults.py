@@ -195,7 +195,7 @@ def test_a_server_killed_at_a_write_comes_back_with_what_it_confirmed(tmp_path, 
         server.fault("kill", *UPSERT, done=done)
         with pytest.raises(Unreachable):
             index.upsert(NAME, [point(10)])
-        with pytest.raises(Unreachable, match="refused"):
+        with pytest.raises(Unreachable):
             index.count(NAME, "t")
         server.restart()
         assert index.active() == NAME
