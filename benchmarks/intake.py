@@ -70,7 +70,8 @@ def cloud_event(number, at):
 
 
 def native_event(number, _at):
-    key = uri(number).removeprefix(f"s3://{BUCKET}/").replace("/", "%2F")
+    """As versitygw writes it: the key as it is."""
+    key = uri(number).removeprefix(f"s3://{BUCKET}/")
     thing = {"key": key, "size": 2000, "eTag": uuid.uuid4().hex, "versionId": None, "sequencer": f"{number:016X}"}
     record = {
         "eventVersion": "2.2",

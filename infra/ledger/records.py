@@ -120,8 +120,7 @@ class Settlement:
     done: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Hearing:
+class Hearing(NamedTuple):
     """That a document may have changed. acl, metadata: None leaves what is known. happened_at: when, if known."""
 
     tenant: str

@@ -9,7 +9,7 @@ from infra.ledger.tables import HEAD, documents, head
 #: (tenant, URI) pairs; a URI ending in "/" stands for everything under it.
 Scope = Sequence[tuple[str, str]]
 
-DUE = documents.c.heard > documents.c.settled
+DUE = documents.c.due == sa.true()
 LIVE = documents.c.gone_at.is_(None)
 
 

@@ -1,5 +1,7 @@
 """Declared sources: what was declared, the root last seen, and when each was last verified."""
 
+from functools import lru_cache
+
 import sqlalchemy as sa
 
 from infra.ledger.database import Database
@@ -67,12 +69,18 @@ class Sources:
 
 
 def _known(row: sa.Row[tuple[object, ...]]) -> KnownSource:
-    declared = Source.model_validate_json(row.declared)
-    return KnownSource(
-        **declared.model_dump(),
-        id=row.id,
-        root_identity=row.root_identity,
-        verified_at=row.verified_at,
-        attempted_at=row.attempted_at,
-        error=row.error,
+    return _declared(row.declared).model_copy(
+        update={
+            "id": row.id,
+            "root_identity": row.root_identity,
+            "verified_at": row.verified_at,
+            "attempted_at": row.attempted_at,
+            "error": row.error,
+        }
     )
+
+
+@lru_cache(1024)  # read with every batch of events, and declared once in a while
+def _declared(text: str) -> KnownSource:
+    nothing = {"id": 0, "root_identity": None, "verified_at": None, "attempted_at": None, "error": None}
+    return KnownSource(**Source.model_validate_json(text).model_dump(), **nothing)

@@ -9,15 +9,12 @@ import sqlalchemy as sa
 from infra.ledger.claims import read_indexed
 from infra.ledger.database import Database
 from infra.ledger.records import Indexed
-from infra.ledger.scopes import Scope, in_scope
+from infra.ledger.scopes import DUE, LIVE, Scope, in_scope
 from infra.ledger.settling import parts
 from infra.ledger.tables import documents, history, indexed, sources
 from schemas.errors import TODO, Reason
 from schemas.freshness import Standing, latest
 from schemas.sources import Source
-
-_LIVE = documents.c.gone_at.is_(None)
-_DUE = documents.c.heard > documents.c.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ class Views:
     def standings(self) -> list[Standing]:
         """The standing of every document: what status counts."""
         d = documents.c
-        columns = (d.gone_at, d.removal_held_at, d.held_reason, _DUE, d.verified_at, d.source_id)
+        columns = (d.gone_at, d.removal_held_at, d.held_reason, DUE, d.verified_at, d.source_id)
         with self._database.connect() as connection:
             declared = {
                 row.id: (Source.model_validate_json(row.declared).freshness, row.verified_at)
@@ -92,8 +89,8 @@ class Views:
     def refusals(self, scope: Scope | None = None) -> list[dict[str, Any]]:
         """Every held, parked or failing document: {"uri", "tenant", "reason", "detail", "todo", "since"}."""
         d = documents.c
-        pressing = d.held_reason.is_not(None) | d.removal_held_at.is_not(None) | (_DUE & d.last_error.is_not(None))
-        query = sa.select(documents).where(_LIVE, pressing).order_by(d.uri)
+        pressing = d.held_reason.is_not(None) | d.removal_held_at.is_not(None) | (DUE & d.last_error.is_not(None))
+        query = sa.select(documents).where(LIVE, pressing).order_by(d.uri)
         if scope is not None:
             query = query.where(in_scope(scope))
         with self._database.connect() as connection:
@@ -110,7 +107,7 @@ class Views:
 
     def oldest_due(self) -> tuple[str, float] | None:
         """(URI, heard at) of the document that has been due longest."""
-        query = sa.select(documents.c.uri, documents.c.heard_at).where(_DUE).order_by(documents.c.heard_at).limit(1)
+        query = sa.select(documents.c.uri, documents.c.heard_at).where(DUE).order_by(documents.c.heard_at).limit(1)
         with self._database.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.uri, row.heard_at)
@@ -148,8 +145,8 @@ class Views:
         held = documents.c.held_reason.is_not(None) | documents.c.removal_held_at.is_not(None)
         count = sa.select(sa.func.count()).select_from(documents)
         with self._database.connect() as connection:
-            stopped = connection.scalar(count.where(held, _LIVE)) or 0
-            return stopped + (connection.scalar(count.where(_DUE, ~held, documents.c.last_error.is_not(None))) or 0)
+            stopped = connection.scalar(count.where(held, LIVE)) or 0
+            return stopped + (connection.scalar(count.where(DUE, ~held, documents.c.last_error.is_not(None))) or 0)
 
     def behind(self, old: str, new: str) -> int:
         """How many live documents a collection holds that another one does not hold yet."""
@@ -158,19 +155,19 @@ class Views:
         query = sa.select(sa.func.count()).select_from(
             indexed.join(documents, indexed.c.document_id == documents.c.document_id)
         )
-        query = query.where(_LIVE, indexed.c.collection == old, ~there)
+        query = query.where(LIVE, indexed.c.collection == old, ~there)
         with self._database.connect() as connection:
             return connection.scalar(query) or 0
 
     def live(self, source_id: int) -> int:
         """How many documents of a source are not gone. Reads them all."""
-        where = (documents.c.source_id == source_id) & _LIVE
+        where = (documents.c.source_id == source_id) & LIVE
         with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
 
     def pending(self, source_id: int) -> int:
         """How many documents of a source are due."""
-        where = (documents.c.source_id == source_id) & _DUE
+        where = (documents.c.source_id == source_id) & DUE
         with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
 
@@ -180,7 +177,7 @@ class Views:
         found: dict[str, str] = {}
         with self._database.connect() as connection:
             for part in parts(sorted(set(hashes))):
-                where = (d.tenant == tenant) & d.content_hash.in_(part) & (d.first_heard_at >= moment) & _LIVE
+                where = (d.tenant == tenant) & d.content_hash.in_(part) & (d.first_heard_at >= moment) & LIVE
                 rows = connection.execute(sa.select(d.document_id, d.content_hash).where(where))
                 found |= {row.document_id: row.content_hash for row in rows}
         return found
@@ -188,7 +185,7 @@ class Views:
     def sample(self, source_id: int, size: int, *, seed: str) -> list[str]:
         """URIs of some live documents of a source, others for another seed (an id to begin at)."""
         d = documents.c
-        of_source = sa.select(d.uri).where(d.source_id == source_id, _LIVE, ~_DUE).order_by(d.document_id).limit(size)
+        of_source = sa.select(d.uri).where(d.source_id == source_id, LIVE, ~DUE).order_by(d.document_id).limit(size)
         with self._database.connect() as connection:
             uris = list(connection.scalars(of_source.where(d.document_id >= seed)))
             if len(uris) < size:

@@ -11,7 +11,7 @@ from tests.support.memory_log import MemoryLog, MemoryPublisher, MemoryStream
 from tests.support.services.kafka import admin
 
 #: Seconds. What has been sent arrives within this, also on a machine that is busy with other tests.
-PATIENCE = 30
+PATIENCE = 90
 
 
 class World:

@@ -28,7 +28,7 @@ from workers.run import drain
 
 _EXAMPLES = os.environ.get("CONVERGENCE_EXAMPLES")
 SETTINGS = settings(
-    max_examples=int(_EXAMPLES or 16),
+    max_examples=int(_EXAMPLES or 10),
     stateful_step_count=40,
     derandomize=not _EXAMPLES,
     database=None,

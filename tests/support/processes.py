@@ -120,7 +120,7 @@ def finish(process: subprocess.Popen[str]) -> Done:
     return Done(process.returncode, out, err)
 
 
-def eventually(condition: Callable[[], Any], *, within_s: float = 30.0) -> Any:
+def eventually(condition: Callable[[], Any], *, within_s: float = 90.0) -> Any:
     """The first true value of a condition, asked again and again until a deadline."""
     deadline = time.monotonic() + within_s
     while True:

@@ -13,7 +13,10 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Only adds, so that workers of the older version go on meanwhile."""
+    server = op.get_bind().dialect.name == "postgresql"
     for column in (
+        # SQLite adds no stored one; nobody sees the difference.
+        sa.Column("due", sa.Boolean, sa.Computed("heard > settled", persisted=server)),
         sa.Column("first_heard_at", sa.Float),
         sa.Column("happened_at", sa.Float),
         sa.Column("priority", sa.SmallInteger, nullable=False, server_default="0"),
@@ -27,8 +30,9 @@ def upgrade() -> None:
         op.add_column("documents", column)
     op.create_index("documents_place", "documents", ["tenant", "uri"])
     op.drop_index("documents_due", "documents")
+    due = "due = true" if server else "due = 1"
     for name, columns, condition in (
-        ("documents_due", ["priority", "heard_at"], "heard > settled"),
+        ("documents_due", ["priority", "heard_at"], due),
         ("documents_gone", ["source_id", "gone_at"], "gone_at IS NOT NULL"),
         ("documents_recheck", ["recheck_at"], "recheck_at IS NOT NULL"),
         ("documents_refused", ["held_reason"], "held_reason IS NOT NULL OR removal_held_at IS NOT NULL"),
