@@ -114,15 +114,13 @@ class WorkerTasks:
             pipeline = self._stack.enter_context(scaled_pipeline(self._settings))
             assert self._settings.celery_broker_url is not None
             queue = WakeupQueue(make_app(self._settings.celery_broker_url))
-            self._worker, self._pid = (
-                Worker(
-                    pipeline,
-                    Dispatcher(pipeline.ledger.documents, queue),
-                    audit_cadence=self._settings.audit_cadence,
-                    call=queue.job,
-                    stopping=self._stopping,
-                    observe=self._observe,
-                ),
-                os.getpid(),
+            self._pid = os.getpid()
+            self._worker = Worker(
+                pipeline,
+                Dispatcher(pipeline.ledger.documents, queue),
+                audit_cadence=self._settings.audit_cadence,
+                call=queue.job,
+                stopping=self._stopping,
+                observe=self._observe,
             )
         return self._worker

@@ -19,9 +19,9 @@ from workers.advance import finish, migrating
 from workers.lease import Lease, LeaseLost
 from workers.pipeline.batch import Outcome, work
 from workers.pipeline.parts import Pipeline
-from workers.reconcile import Reconciled, reconcile
+from workers.reconcile import Reconciled
 from workers.removals import Guard, Removals, moves
-from workers.vouching import adopt, unlisted_guard, vouch
+from workers.vouching import believe, take_listing, unlisted_guard, vouch
 
 _log = structlog.get_logger("penstock.run")
 
@@ -77,22 +77,11 @@ def run(
     report, began = Report(), pipeline.now()
     removals = Removals(lambda source_id: unlisted_guard(pipeline, source_id))
     listings: list[Reconciled] = []
-    recover_unknown = bool(pipeline.ledger.get("recover_unknown"))
     for source in sources:
         guard = Guard(0, insist=insist)
         removals.guards[source.id] = guard
         try:
-            if recover_unknown and source.verified_at is None:
-                adopt(pipeline, source, now=began)
-            listing = reconcile(
-                pipeline.ledger,
-                source,
-                pipeline.reader(source),
-                others=pipeline.sources.values(),
-                now=began,
-                listed={one.id for one in sources},
-                recover_unknown=recover_unknown,
-            )
+            listing = take_listing(pipeline, source, listed={one.id for one in sources}, now=began)
         except Unreachable as error:
             guard.root_trusted = False
             _unlisted(pipeline, report, source, error, began)
@@ -178,10 +167,7 @@ def _remove(
             continue
         guard = removals.guards[listing.source.id]
         moved = _moved(listing, outcomes)
-        parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)
-        pipeline.ledger.documents.hold_removals([one.document_id for one in parked], at=listing.began_at)
-        going = [one.document_id for one in listing.vanished if one.document_id in guard.believed]
-        pipeline.ledger.documents.hear_removed(going, at=listing.began_at, allowed=True)
+        believe(pipeline.ledger, listing, guard, moved=moved)
         moves += len(moved & guard.believed)
     # A round of its own: those that vanished may have been tried in the first, when they were due for another reason.
     outcomes += drain(pipeline, removals, scope=scope)

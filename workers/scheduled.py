@@ -14,9 +14,9 @@ from schemas.errors import OtherFingerprint, Unreachable
 from workers.advance import advance, finish
 from workers.audit import audit_some, repair
 from workers.pipeline.parts import Pipeline
-from workers.reconcile import Reconciled, reconcile
+from workers.reconcile import Reconciled
 from workers.removals import Guard, moves
-from workers.vouching import HOUR_S, adopt, vouch
+from workers.vouching import HOUR_S, believe, take_listing, vouch
 
 _log = structlog.get_logger("penstock.scheduled")
 
@@ -62,19 +62,8 @@ def reconcile_source(pipeline: Pipeline, source: KnownSource, *, dispatch: Calla
         dispatch: wakes workers for what is due.
     """
     began, ledger = pipeline.now(), pipeline.ledger
-    recover_unknown = bool(ledger.get("recover_unknown"))
     try:
-        if recover_unknown and source.verified_at is None:
-            adopt(pipeline, source, now=began)
-        listing = reconcile(
-            ledger,
-            source,
-            pipeline.reader(source),
-            others=pipeline.sources.values(),
-            now=began,
-            listed={source.id},
-            recover_unknown=recover_unknown,
-        )
+        listing = take_listing(pipeline, source, listed={source.id}, now=began)
     except Unreachable as error:
         ledger.sources.failed(source.id, error=error.what, at=began)
         _log.warning("source.unreachable", uri=source.uri, error=str(error))
@@ -103,10 +92,7 @@ def _judge(pipeline: Pipeline, listing: Reconciled) -> Guard | None:
     moved = moves(listing.vanished, [added[one] for one in elsewhere])
     if guard.too_many(removed + len(listing.vanished) - len(moved)) and listing.heard:
         return None  # the next listing judges, once what is new has been read
-    parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)
-    ledger.documents.hold_removals([one.document_id for one in parked], at=listing.began_at)
-    going = [one.document_id for one in listing.vanished if one.document_id in guard.believed]
-    ledger.documents.hear_removed(going, at=listing.began_at, allowed=True)
+    believe(ledger, listing, guard, moved=moved)
     return guard
 
 

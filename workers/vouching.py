@@ -7,7 +7,7 @@ from infra.ledger.records import Hearing
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
 from workers.pipeline.parts import Pipeline
-from workers.reconcile import Reconciled
+from workers.reconcile import Reconciled, reconcile
 from workers.removals import Guard
 
 #: Where removals are not found by one listing, those of the last hour are counted together.
@@ -45,7 +45,41 @@ def vouch(ledger: Ledger, listing: Reconciled, guard: Guard) -> list[dict[str, A
     ]
 
 
-def adopt(pipeline: Pipeline, source: KnownSource, *, now: float) -> None:
+def take_listing(pipeline: Pipeline, source: KnownSource, *, listed: set[int], now: float) -> Reconciled:
+    """List a source and make due what differs.
+
+    Args:
+        pipeline: the parts.
+        source: the source.
+        listed: ids of the sources that are listed in this round.
+        now: seconds since the epoch.
+
+    Raises:
+        Unreachable: it cannot be listed.
+    """
+    recover_unknown = bool(pipeline.ledger.get("recover_unknown"))
+    if recover_unknown and source.verified_at is None:
+        _adopt(pipeline, source, now=now)
+    return reconcile(
+        pipeline.ledger,
+        source,
+        pipeline.reader(source),
+        others=pipeline.sources.values(),
+        now=now,
+        listed=listed,
+        recover_unknown=recover_unknown,
+    )
+
+
+def believe(ledger: Ledger, listing: Reconciled, guard: Guard, *, moved: set[str]) -> None:
+    """Park what of the vanished is doubted, and make due what is believed to be gone."""
+    parked = guard.judge(listing.vanished, moved=moved, listed=listing.seen)
+    ledger.documents.hold_removals([one.document_id for one in parked], at=listing.began_at)
+    going = [one.document_id for one in listing.vanished if one.document_id in guard.believed]
+    ledger.documents.hear_removed(going, at=listing.began_at, allowed=True)
+
+
+def _adopt(pipeline: Pipeline, source: KnownSource, *, now: float) -> None:
     """Make known what the index holds of a source whose ledger was lost: deleted meanwhile, nobody else would ask."""
     active = pipeline.index.active()
     points = pipeline.index.scroll(active, source.tenant) if active else ()

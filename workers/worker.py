@@ -144,7 +144,6 @@ class Worker:
 
     def reindex(self, _argument: object = None) -> None:
         """Make due what the current pipeline would make otherwise."""
-        self._same_pipeline()
         scheduled.reindex(self.pipeline)
         self.dispatcher.wake(now=self.pipeline.now())
 

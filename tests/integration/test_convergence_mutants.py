@@ -15,7 +15,7 @@ from schemas.errors import Unreachable
 from tests.integration import test_convergence
 from tests.support.convergence import Convergence
 from tests.support.stage import Stage
-from workers import run
+from workers import vouching
 from workers.pipeline import batch, changes, write
 from workers.reconcile import Reconciled, reconcile
 
@@ -68,7 +68,7 @@ def a_listing_that_fails_is_empty(patch: pytest.MonkeyPatch) -> None:
             known = ledger.documents.known(source.tenant, source.uri)
             return Reconciled(source, rest["now"], "", root_changed=False, live=len(known), vanished=known)
 
-    patch.setattr(run, "reconcile", hopeful)
+    patch.setattr(vouching, "reconcile", hopeful)
 
 
 def moved_chunks_keep_their_old_place(patch: pytest.MonkeyPatch) -> None:
