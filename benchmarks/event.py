@@ -40,6 +40,7 @@ class Bare:
 
     def __init__(self, url, settings):
         self.tokenizer, self.embedder = open_model(settings)
+        self.chunk_tokens = settings.chunk_tokens
         self.index = QdrantIndex(url)
         self.index.create(BARE, self.embedder.info.dimension)
         self.embedder.warm()
@@ -47,7 +48,7 @@ class Bare:
     def seconds(self, uri, body):
         began = time.perf_counter()
         name = uri.rpartition("/")[2]
-        chunks = chunk(parse(body, name), self.tokenizer, max_tokens=128)
+        chunks = chunk(parse(body, name), self.tokenizer, max_tokens=self.chunk_tokens)
         texts = [one.text for one in chunks]
         vectors, document = self.embedder.encode(texts), document_id(TENANT, uri)
         self.index.upsert(

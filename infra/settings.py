@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Arithmetic of the model; auto: bfloat16 where the processor has it, decided once per home"
     )
-    chunk_tokens: int = Field(128, ge=16, description="Most tokens of a chunk; never more than the model reads")
+    chunk_tokens: int = Field(80, ge=16, description="Most tokens of a chunk; never more than the model reads")
     index: Literal["edge", "local"] = Field(
         "edge", description="Embedded index: Qdrant Edge, or qdrant-client's local mode, which stock readers can open"
     )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from infra.home import Home
@@ -56,7 +57,7 @@ def searching(
 
 def answer_search(settings: Settings, query: Query) -> dict[str, Any]:
     """Search, through the holder's socket or the index itself."""
-    question = {"ask": "search", "text": query.text, "limit": query.limit, "tenant": query.tenant}
+    question = {"ask": "search", **asdict(query)}
     if (reply := _ask(settings, question)) is not None:
         return reply
     ledger = existing_ledger(settings)

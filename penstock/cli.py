@@ -244,15 +244,16 @@ def serve(context: _Context) -> int:
 @cli.command()
 @click.argument("query")
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 1000), help="Most hits.")
+@click.option("--context", "around", is_flag=True, help="Show the section around each hit, and an anchor to it.")
 @_tenant
 @_json_option
 @_pass
-def search(context: _Context, query: str, limit: int, tenant: str) -> int:
+def search(context: _Context, query: str, limit: int, around: bool, tenant: str) -> int:
     """Search what is indexed: by meaning and by words, fused; best first."""
     from penstock.answers import answer_search
     from penstock.search import Query
 
-    context.show(answer_search(context.settings(), Query(query, limit, tenant)), "search_hits")
+    context.show(answer_search(context.settings(), Query(query, limit, tenant, context=around)), "search_hits")
     return 0
 
 

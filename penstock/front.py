@@ -167,7 +167,8 @@ class Front:
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_HITS):
             raise Rejected(400, "limit is no number in reach", f"give 1 to {MAX_HITS}")
         assert self.search is not None
-        return answer(200, self.search(Query(request.query.get("q", ""), int(limit), tenant)))
+        around = request.query.get("context", "") in ("1", "true")
+        return answer(200, self.search(Query(request.query.get("q", ""), int(limit), tenant, context=around)))
 
     def _status(self) -> dict[str, Any]:
         return status(self.ledger, home=self.home, now=self.now())

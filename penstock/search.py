@@ -7,6 +7,7 @@ from infra.ledger import Ledger
 from infra.ledger.views import View
 from infra.ports import Embedder, Hit, Index
 from infra.sparse import query_vector
+from penstock.around import anchor, section
 from schemas.errors import Unreachable, UsageError
 from schemas.payload import rfc3339
 
@@ -16,11 +17,12 @@ OVERFETCH = 3
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked. `limit` hits at most, of `tenant` only."""
+    """What is asked. `limit` hits at most, of `tenant` only. `context`: with the section around each, and an anchor."""
 
     text: str
     limit: int
     tenant: str
+    context: bool = False
 
 
 def search(query: Query, *, ledger: Ledger, index: Index, embedder: Embedder, now: float) -> dict[str, Any]:
@@ -49,7 +51,10 @@ def search(query: Query, *, ledger: Ledger, index: Index, embedder: Embedder, no
         ids = sorted({hit.payload["document_id"] for hit in found})
         views = ledger.views.documents(active, ids=ids)
         current = [hit for hit in found if _current(hit, views.get(hit.payload["document_id"]))]
-        hits = [_describe(hit, views[hit.payload["document_id"]], now) for hit in current[: query.limit]]
+        for hit in current[: query.limit]:
+            view = views[hit.payload["document_id"]]
+            around = _around(hit, view, index, active) if query.context else {}
+            hits.append(_describe(hit, view, now) | around)
     return {"query": query.text, "hits": hits}
 
 
@@ -58,6 +63,19 @@ def _current(hit: Hit, view: View | None) -> bool:
     if view is None or view.standing.gone or view.indexed is None:
         return False
     return int(hit.payload["generation"]) >= view.indexed.generation
+
+
+def _around(hit: Hit, view: View, index: Index, collection: str) -> dict[str, str]:
+    """The text of the section a hit is from, and an anchor to it."""
+    points = view.indexed.points if view.indexed else ()
+    ordinal = next((point.ordinal for point in points if point.id == hit.id), -1)
+    ids = [point.id for point in section(points, ordinal)]
+    texts = {point.id: str(point.payload["content"]) for point in index.retrieve(collection, ids)}
+    meta = hit.payload["meta"]
+    return {
+        "section": "\n\n".join(texts[id_] for id_ in ids if id_ in texts) or str(hit.payload["content"]),
+        "anchor": anchor(meta["headings"], meta["page"]),
+    }
 
 
 def _describe(hit: Hit, view: View, now: float) -> dict[str, Any]:

@@ -82,9 +82,11 @@ def search_hits(result: dict[str, Any]) -> None:
         place = " > ".join(hit["headings"]) or hit["title"] or ""
         page = f", page {hit['page']}" if hit["page"] else ""
         stale = "" if hit["fresh"] else " [bold yellow](stale)[/]"
-        out.print(f"[bold]{number}. {escape(hit['uri'])}[/]{stale}  {hit['score']:.4f}")
+        anchor = f"#{hit['anchor']}" if hit.get("anchor") else ""
+        out.print(f"[bold]{number}. {escape(hit['uri'] + anchor)}[/]{stale}  {hit['score']:.4f}")
         out.print(f"   [dim]{escape(place)}{page}  verified {hit['verified_at'] or 'never'}[/]")
-        for line in hit["text"].strip().splitlines()[:12]:
+        text, most = (hit["section"], None) if "section" in hit else (hit["text"], 12)
+        for line in text.strip().splitlines()[:most]:
             out.print(f"   {escape(line)}")
 
 

@@ -11,7 +11,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.ledger.views import View
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from penstock.scaled import declare
 from schemas.identity import content_hash, s3_location, s3_uri
 from tests.support.oracle import Attributes, Recipe, differences, passes, points, stored
@@ -48,7 +48,9 @@ class Bucket:
         self.client = plant.services.store.shared_client
         self.name, self.tenant = plant.services.store.new_bucket(), f"tenant-{uuid.uuid4().hex[:8]}"
         self.uri = f"s3://{self.name}/"
-        self._chunk_tokens = int(plant.environment.get("PENSTOCK_CHUNK_TOKENS", 128))
+        self._chunk_tokens = int(
+            plant.environment.get("PENSTOCK_CHUNK_TOKENS", Settings.model_fields["chunk_tokens"].default)
+        )
         self._declare(**{"cadence": "1d", **declared})
 
     def _declare(self, **declared: object) -> None:
@@ -146,10 +148,10 @@ class Bucket:
 
 
 class QuietStore(S3):
-    """A second gateway to the objects of a store, of which no notification is sent."""
+    """A second gateway to the objects of a store, of which no notification is sent. Its keys are its own."""
 
-    def __init__(self, store: S3) -> None:
-        super().__init__(store.folder.with_name("quiet"))
+    def __init__(self, store: S3, name: str = "quiet") -> None:
+        super().__init__(store.folder.with_name(name))
         self._of = store
 
     def prepare(self) -> None:

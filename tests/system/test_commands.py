@@ -82,6 +82,9 @@ def test_every_command_prints_exactly_one_object_of_exactly_its_keys(folder: Pat
     [hit] = found["hits"]
     assert hit.keys() == HIT
     assert (hit["uri"], hit["fresh"], hit["tenant"]) == (uri(folder / "ferry.md"), True, "default")
+    [wide] = process.json("search", "when does the ferry leave", "--limit", 1, "--context")["hits"]
+    assert wide.keys() == HIT | {"section", "anchor"}
+    assert hit["text"] in wide["section"]
 
     status = process.json("status")
     assert status.keys() == KEYS["status"]

@@ -107,7 +107,7 @@ texts = st.one_of(
 )
 blocks = st.builds(
     Block,
-    kind=st.sampled_from(BlockKind),
+    kind=st.sampled_from(sorted(set(BlockKind) - {BlockKind.TABLE})),
     text=texts,
     level=st.integers(0, 6),
     page=st.none() | st.integers(1, 9),
@@ -216,10 +216,40 @@ def test_a_long_paragraph_is_cut_at_its_sentences():
     assert all(c.text.endswith(".") and c.text[0].isupper() for c in chunks)
 
 
-@pytest.mark.parametrize("kind", [BlockKind.CODE, BlockKind.TABLE])
-def test_code_and_tables_are_cut_between_lines(kind):
+@pytest.mark.parametrize("name", TOKENIZERS)
+@settings(max_examples=60, deadline=None)
+@given(text=texts, above=st.lists(blocks, max_size=2), max_tokens=st.integers(SMALLEST_LIMIT, 300))
+def test_a_table_is_all_there_once_under_its_repeated_header(name, text, above, max_tokens):
+    tokenizer = TOKENIZERS[name]()
+    names = "¤a¤\n"
+    chunks = cut(*above, Block(BlockKind.TABLE, names + text), max_tokens=max_tokens, tokenizer=tokenizer)
+    assert all(c.tokens <= min(max_tokens, tokenizer.limit) or len(c.text) == 1 for c in chunks)
+    first = next(at for at, c in enumerate(chunks) if "¤" in c.text)
+    assert all(c.text.startswith(names) for c in chunks[first + 1 :])
+    bare = [c.text if at <= first else c.text.removeprefix(names) for at, c in enumerate(chunks)]
+    assert ink("".join(bare)) == ink("".join(block.text for block in above) + names + text)
+
+
+@pytest.mark.parametrize("rule", ["", "| --- | :-: | --- |\n"])
+def test_every_row_of_a_long_table_is_under_the_names_of_its_columns(rule):
+    names = "| Country | Day | Night |\n" + rule
+    rows = [f"| Country {n} | {n} euros | {n * 2} euros |" for n in range(200)]
+    chunks = cut(heading("Rates"), Block(BlockKind.TABLE, names + "\n".join(rows)), paragraph("After it."))
+    assert len(chunks) > 10
+    assert all(names in c.text for c in chunks if "euros" in c.text)
+    for row in rows:
+        assert sum(row in c.text.split("\n") for c in chunks) == 1
+
+
+def test_a_header_that_leaves_no_room_for_rows_stays_alone():
+    names = " | ".join(f"column number {n}" for n in range(60))
+    chunks = cut(Block(BlockKind.TABLE, names + "\n" + "\n".join(f"{n} | {n}" for n in range(300))))
+    assert sum("column number 7 " in c.text for c in chunks) == 1
+
+
+def test_code_is_cut_between_lines():
     lines = [f"    | row {n} | {n * 17} |" for n in range(200)]
-    chunks = cut(Block(kind, "\n".join(lines)))
+    chunks = cut(Block(BlockKind.CODE, "\n".join(lines)))
 
     assert len(chunks) > 5
     assert [line for c in chunks for line in c.text.split("\n")] == lines

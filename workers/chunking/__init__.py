@@ -2,6 +2,7 @@
 
 pieces.py    a document's blocks, split finer where they have to be
 cutting.py   where chunks begin
+tables.py    what is repeated where a chunk begins inside a table
 __init__.py  the spans as chunks, with their place in the document
 """
 
@@ -15,11 +16,12 @@ from schemas.documents import Block, BlockKind, Chunk, ParsedDocument
 from schemas.identity import text_hash
 from workers.chunking.cutting import Cutter
 from workers.chunking.pieces import Grain, Piece, Ruler, whole
+from workers.chunking.tables import Headers
 
 __all__ = ["chunk", "chunker_version"]
 
 #: Raise it when the same document would be cut differently: every document is then cut anew.
-_VERSION = "treap-1"
+_VERSION = "treap-2"
 #: Smallest limit that is accepted, in tokens: below it, chunks are not text any more.
 SMALLEST_LIMIT = 16
 #: A chunk is at least this part of the limit where the text allows.
@@ -36,7 +38,8 @@ def chunker_version(tokenizer: Tokenizer, max_tokens: int) -> str:
 def chunk(document: ParsedDocument, tokenizer: Tokenizer, *, max_tokens: int) -> tuple[Chunk, ...]:
     """Cut a document into chunks of at most `max_tokens` of the model's own tokens, or fewer if the model reads fewer.
 
-    The chunks' texts are the blocks' texts, in order, apart from white space. The tokens are those of the final text.
+    The chunks' texts are the blocks' texts, in order, apart from white space; a table's header is repeated above rows
+    that begin a chunk. The tokens are those of the final text.
 
     Raises:
         ValueError: `max_tokens` is under SMALLEST_LIMIT.
@@ -47,23 +50,29 @@ def chunk(document: ParsedDocument, tokenizer: Tokenizer, *, max_tokens: int) ->
     ruler = Ruler(tokenizer, limit)
     cutter = Cutter(document.blocks, ruler, least=limit // _LEAST)
     spans = list(cutter.spans(whole(document.blocks, ruler), limit))
-    cut = list(_measured(spans, document.blocks, cutter, ruler, limit))
+    cut = list(_measured(spans, document.blocks, cutter, ruler, limit, Headers(document.blocks, ruler, limit)))
     return tuple(_placed(cut, document.blocks))
 
 
 def _measured(
-    spans: Sequence[Sequence[Piece]], blocks: Sequence[Block], cutter: Cutter, ruler: Ruler, limit: int
+    spans: Sequence[Sequence[Piece]],
+    blocks: Sequence[Block],
+    cutter: Cutter,
+    ruler: Ruler,
+    limit: int,
+    headers: Headers,
 ) -> Iterator[tuple[Sequence[Piece], str, int]]:
-    """Each span with its text and tokens. Pieces can have more tokens together than apart: such a span is cut again."""
-    texts = [_text(span, blocks) for span in spans]
+    """Each span with its text and tokens: pieces can have more together than apart. One that is over is cut again."""
+    bare = [_text(span, blocks) for span in spans]
+    texts = [headers.above(span[0]) + text if text else "" for span, text in zip(spans, bare, strict=True)]
     for span, text, tokens in zip(spans, texts, ruler.tokens(texts), strict=True):
         size = sum(piece.size for piece in span)
         if tokens <= limit or size <= 1 or len(text) == 1:
             if text:
                 yield span, text, tokens
             continue
-        again = list(cutter.spans(span, min(size - 1, size * limit // tokens)))
-        yield from _measured(again, blocks, cutter, ruler, limit)
+        again = list(cutter.spans(span, max(1, min(size - 1, size * limit // tokens))))
+        yield from _measured(again, blocks, cutter, ruler, limit, headers)
 
 
 def _text(span: Sequence[Piece], blocks: Sequence[Block]) -> str:
