@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check wheel bench chaos services services-stop lock clean
+.PHONY: help demo test check wheel bench chaos fuzz services services-stop lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -57,6 +57,11 @@ chaos: $(READY) ## the slow failure scenarios; the long chaos run: make chaos SE
 	@if [ -n "$$SEED$$MINUTES" ]; then \
 	    $(BIN)/python -m tests.chaos.run $${SEED:+--seed "$$SEED"} $${MINUTES:+--minutes "$$MINUTES"}; \
 	 else $(BIN)/python -m pytest -m chaos $(ARGS); fi
+
+CASES ?= 10000
+fuzz: $(READY) ## try the chunker and the routing on generated documents: make fuzz CASES=20000 for each property
+	@CASES=$(CASES) $(BIN)/python -m pytest -n 2 --timeout 3600 -k "within_the_limit or repeated_header or whatever_the_bytes" \
+	    tests/unit/test_chunking.py tests/unit/parsing $(ARGS)
 
 services: $(READY) ## start Kafka, Redis, PostgreSQL, S3 and Qdrant here, without containers; settings in .services.env
 	@$(BIN)/python -m tests.support.services start

@@ -19,6 +19,8 @@ from schemas.documents import Block, BlockKind, ParsedDocument
 from schemas.identity import text_hash
 from workers.chunking import SMALLEST_LIMIT, chunk, chunker_version
 
+#: Documents each property is tried on; `make fuzz` tries it on more.
+CASES = int(os.environ.get("CASES") or 60)
 WORDS = [
     *("policy", "leave", "day", "paid", "manager", "must", "approve", "travel"),
     *("hotel", "rail", "night", "claim", "form", "office", "team", "safety"),
@@ -116,7 +118,7 @@ blocks = st.builds(
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 @given(made=st.lists(blocks, max_size=8), max_tokens=st.integers(SMALLEST_LIMIT, 300))
 def test_every_document_becomes_all_of_its_text_once_within_the_limit(name, made, max_tokens):
     tokenizer = TOKENIZERS[name]()
@@ -217,7 +219,7 @@ def test_a_long_paragraph_is_cut_at_its_sentences():
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 @given(text=texts, above=st.lists(blocks, max_size=2), max_tokens=st.integers(SMALLEST_LIMIT, 300))
 def test_a_table_is_all_there_once_under_its_repeated_header(name, text, above, max_tokens):
     tokenizer = TOKENIZERS[name]()
