@@ -210,6 +210,15 @@ def _parsers(_settings: Settings) -> Checked:
     if missing:
         yield "parsers", FAIL, f"not installed: {', '.join(missing)}; install penstock's locked dependencies"
     else:
-        yield "parsers", OK, "Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, EML"
+        from workers.parsing.registry import FORMATS  # the kinds' names only: no parser is loaded
+
+        yield "parsers", OK, f"{len(FORMATS)} kinds: {', '.join(FORMATS)}"
     if importlib.util.find_spec("en_core_web_sm") is None:
         yield "parsers", OK, "en_core_web_sm is not installed: a rule-based sentence splitter stands in for it"
+    from workers.parsing import ocr
+
+    if (said := ocr.missing()) is None:
+        yield "ocr", OK, f"tesseract {ocr.version()} reads pictures and scanned pages"
+    else:
+        todo = "on Debian or Ubuntu: apt-get install tesseract-ocr"
+        yield "ocr", WARN, f"{said}: pictures and scanned pages are refused as needs-ocr ({todo})"

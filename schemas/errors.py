@@ -25,12 +25,14 @@ class Reason(StrEnum):
     ENCRYPTED = "encrypted"
     TOO_LARGE = "too-large"
     NO_TEXT = "no-text"
+    NEEDS_OCR = "needs-ocr"
     NOT_A_FILE = "not-a-file"
     BROKEN_LINK = "broken-link"
     LINK_LOOP = "link-loop"
     OUTSIDE_ROOT = "outside-root"
     CHANGING = "changing"
     PARSER_TIMEOUT = "parser-timeout"
+    PARSER_MEMORY = "parser-memory"
     PARSER_CRASH = "parser-crash"
     BAD_CHUNKS = "bad-chunks"
     BAD_VECTORS = "bad-vectors"
@@ -47,12 +49,14 @@ TODO: dict[Reason, str] = {
     Reason.ENCRYPTED: "store a copy without a password",
     Reason.TOO_LARGE: "split it, or raise PENSTOCK_MAX_DOCUMENT_BYTES",
     Reason.NO_TEXT: "it may be a scan: store a version with a text layer",
+    Reason.NEEDS_OCR: "install tesseract and run `penstock reindex SOURCE --force`, or store it with a text layer",
     Reason.NOT_A_FILE: "only regular files are indexed: move it out of the source",
     Reason.BROKEN_LINK: "restore the link's target, or delete the link",
     Reason.LINK_LOOP: "remove the link that points back at its own folder",
     Reason.OUTSIDE_ROOT: "copy the target into the source, or declare the target's folder as a source",
     Reason.CHANGING: "it changed while being read: run again once writing has finished",
     Reason.PARSER_TIMEOUT: "split it, or save it again more simply",
+    Reason.PARSER_MEMORY: "split it, or save it again more simply",
     Reason.PARSER_CRASH: "save it again from the program that made it, and report it if that does not help",
     Reason.BAD_CHUNKS: "report it: the chunks of this document broke a rule",
     Reason.BAD_VECTORS: "report it: the model gave unusable vectors for this document",

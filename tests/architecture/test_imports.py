@@ -16,6 +16,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "numpy": ("",),
     "pydantic": ("",),
     "structlog": ("",),
+    "typing_extensions": ("",),
     "yaml": ("",),
     # the world
     "boto3": ("infra/source_s3.py", "infra/sqs.py"),
@@ -42,12 +43,15 @@ PLACES: dict[str, tuple[str, ...]] = {
     "torch": ("infra/embedder.py",),
     "transformers": ("infra/embedder.py",),
     # documents
-    "charset_normalizer": ("workers/parsing/",),
     "docx": ("workers/parsing/docx.py",),
     "lxml": ("workers/parsing/",),
     "markdown_it": ("workers/parsing/markdown.py",),
+    "olefile": ("workers/parsing/sniff.py",),
     "openpyxl": ("workers/parsing/xlsx.py",),
+    "oxmsg": ("workers/parsing/outlook.py",),
+    "PIL": ("workers/parsing/picture.py",),
     "pypdf": ("workers/parsing/pdf.py",),
+    "pypdfium2": ("workers/parsing/scans.py",),
     "spacy": ("workers/parsing/elements.py",),
     "unstructured": ("workers/parsing/",),
     # people

@@ -1,4 +1,4 @@
-"""The child process, for real: it bounds time, survives nothing, and sees nothing of ours."""
+"""The parser processes, for real: a document has its bounds, the server lives on, and neither sees anything of ours."""
 
 import importlib.util
 import json
@@ -19,14 +19,29 @@ from workers.parsing.sandbox import ParserProcess
 ROOT = Path(__file__).resolve().parents[2]
 
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's parent-death signal, or /proc")
+MB = 1 << 20
+
+
 @pytest.fixture
 def obeying():
-    with ParserProcess(timeout_s=1.0, module="tests.support.misbehaving_child") as parser:
+    limits = {"timeout_s": 1.0, "growth": 128 * MB, "answer": MB}
+    with ParserProcess(**limits, module="tests.support.misbehaving_child") as parser:
         yield parser
 
 
 def told(parser):
     return json.loads(parser.parse(b"tell", "a.txt").blocks[0].text)
+
+
+def forked_by(server, *, after):
+    """The child a server has at work, once it has one other than the one before."""
+    for _ in range(100):
+        children = {*map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())} - {after}
+        if children:
+            return children.pop()
+        time.sleep(0.05)
+    raise AssertionError("no child within five seconds")
 
 
 def gone(pid):
@@ -42,26 +57,40 @@ def gone(pid):
     return False
 
 
-@pytest.mark.parametrize("how", ["hang", "spin"])
-def test_a_document_that_hangs_its_parser_is_refused_alone(obeying, how):
+@pytest.mark.parametrize(
+    ("document", "reason", "detail"),
+    [
+        ("hang", Reason.PARSER_TIMEOUT, "within 1 s"),
+        ("spin", Reason.PARSER_TIMEOUT, "within 1 s"),
+        pytest.param("grow", Reason.PARSER_MEMORY, "128 MB", marks=LINUX),
+        ("reserve", Reason.PARSER_MEMORY, "ran out of memory"),
+        ("killed", Reason.PARSER_MEMORY, "killed"),
+        ("crash", Reason.PARSER_CRASH, "SIGSEGV"),
+        ("end", Reason.PARSER_CRASH, "status 3"),
+        ("garble", Reason.PARSER_CRASH, "garbled"),
+        ("long", Reason.TOO_LARGE, "1 MB"),
+    ],
+)
+def test_a_document_that_goes_beyond_its_bounds_is_refused_alone(obeying, document, reason, detail):
+    server = told(obeying)["server"]
     began = time.monotonic()
     with pytest.raises(Refusal) as refused:
-        obeying.parse(how.encode(), "a.txt")
-    assert refused.value.reason is Reason.PARSER_TIMEOUT
-    assert 1.0 <= time.monotonic() - began < 5
+        obeying.parse(document.encode(), "a.txt")
+    assert (refused.value.reason, detail in refused.value.detail) == (reason, True), refused.value
+    assert time.monotonic() - began < 10
     assert obeying.parse(b"fine", "b.txt").blocks[0].text == "fine"
+    assert told(obeying)["server"] == server
 
 
-def test_a_document_that_crashes_its_parser_is_refused_alone(obeying):
-    with pytest.raises(Refusal) as refused:
-        obeying.parse(b"crash", "a.txt")
-    assert refused.value.reason is Reason.PARSER_CRASH
-    assert "SIGSEGV" in refused.value.detail
-    assert obeying.parse(b"fine", "b.txt").blocks[0].text == "fine"
+@pytest.mark.parametrize("what", ["socket", "lookup", "program", "fork", "file", "descriptors"])
+def test_a_parser_reaches_nothing_outside(obeying, what):
+    """No other machine, no other program, no file to write, and few to read."""
+    outcome = json.loads(obeying.parse(f"try {what}".encode(), "a.txt").blocks[0].text)
+    assert outcome in {"PermissionError", "OSError", "FileNotFoundError", "BlockingIOError"}
 
 
-def test_a_child_killed_while_idle_costs_no_document(obeying):
-    os.kill(told(obeying)["pid"], signal.SIGKILL)
+def test_a_server_killed_while_idle_costs_no_document(obeying):
+    os.kill(told(obeying)["server"], signal.SIGKILL)
     time.sleep(0.2)
     assert obeying.parse(b"fine", "b.txt").blocks[0].text == "fine"
 
@@ -80,8 +109,24 @@ def test_a_parser_whose_library_is_missing_is_no_fault_of_the_document(obeying):
         obeying.parse(documents.csv(), "a.csv")
 
 
-def test_the_child_is_kept_for_the_next_document(obeying):
-    assert told(obeying)["pid"] == told(obeying)["pid"]
+def test_each_document_has_a_child_of_its_own_and_one_server(obeying):
+    first, second = told(obeying), told(obeying)
+    assert first["server"] == second["server"]
+    assert first["pid"] != second["pid"]
+    assert gone(first["pid"])
+
+
+@LINUX
+def test_libraries_are_loaded_once_by_the_server_and_leave_it_one_thread():
+    """A fork takes along one thread only: a lock another one held would stay locked for ever."""
+    with ParserProcess() as parser:
+        for kind, body in {"docx": documents.docx(), "pdf": documents.pdf(), "xlsx": documents.xlsx()}.items():
+            parser.parse(body, f"a.{kind}")
+        server = Path(f"/proc/{parser._server.pid}")
+        loaded = (server / "maps").read_text()
+        assert "/lxml/" in loaded
+        assert "/torch/" not in loaded
+        assert len(list((server / "task").iterdir())) == 1
 
 
 def test_the_child_sees_no_secret(obeying, monkeypatch):
@@ -92,24 +137,27 @@ def test_the_child_sees_no_secret(obeying, monkeypatch):
     assert environment["DO_NOT_TRACK"] == environment["SCARF_NO_ANALYTICS"] == "true"
 
 
-def test_closing_ends_the_child(obeying):
-    pid = told(obeying)["pid"]
+def test_closing_ends_the_server(obeying):
+    server = told(obeying)["server"]
     obeying.close()
-    assert gone(pid)
+    assert gone(server)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc, and the kernel's parent-death signal")
-def test_the_child_dies_with_a_parent_that_is_killed_while_it_hangs():
+@LINUX
+@pytest.mark.parametrize("doing", ["hang", "spin"])
+def test_server_and_child_die_with_a_parent_that_is_killed_while_the_child_hangs(doing):
     script = (
         "from workers.parsing.sandbox import ParserProcess\n"
         "p = ParserProcess(module='tests.support.misbehaving_child')\n"
         "print(p.parse(b'tell', 'a.txt').blocks[0].text, flush=True)\n"
-        "p.parse(b'spin', 'a.txt')\n"
+        f"p.parse(b'{doing}', 'a.txt')\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE) as parent:
-        pid = json.loads(parent.stdout.readline())["pid"]
+        first = json.loads(parent.stdout.readline())
+        child = forked_by(first["server"], after=first["pid"])
         parent.kill()
-        assert gone(pid)
+        assert gone(first["server"])
+        assert gone(child)
 
 
 def test_a_document_of_many_megabytes_passes_both_pipes():

@@ -1,12 +1,18 @@
-"""A parser child with a text parser that obeys its document: it hangs, crashes, or shows its surroundings."""
+"""A parser server with a text parser that obeys its document: it hangs, grows, crashes, or shows its surroundings."""
 
+import contextlib
 import ctypes
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
 import time
 
 from schemas.documents import Block, BlockKind
-from workers.parsing import child, registry, text
+from workers.parsing import registry, server, text
 from workers.parsing.content import Content
 
 
@@ -19,13 +25,53 @@ def _obey(body: bytes) -> Content:
         ctypes.string_at(0)
     if body.startswith(b"print"):
         print("a library prints", flush=True)
+    if body.startswith(b"grow"):
+        held = []
+        while True:
+            held.append(bytearray(b"x" * 2**22))
+    if body.startswith(b"reserve"):  # at once, and more than any machine has
+        bytearray(2**45)
+    if body.startswith(b"end"):
+        os._exit(3)
+    if body.startswith(b"killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if body.startswith(b"garble"):
+        for descriptor in range(3, 64):
+            with contextlib.suppress(OSError):
+                os.write(descriptor, b"\x00" * 7 + b"\x05hello")
+    if body.startswith(b"long"):
+        return Content([Block(BlockKind.PARAGRAPH, "long " * 2**20)])
+    if body.startswith(b"try"):
+        return Content([Block(BlockKind.PARAGRAPH, json.dumps(_tried(body.decode().split()[1])))])
     if body.startswith(b"tell"):
-        told = {"pid": os.getpid(), "environment": dict(os.environ)}
+        told = {"pid": os.getpid(), "server": os.getppid(), "environment": dict(os.environ)}
         return Content([Block(BlockKind.PARAGRAPH, json.dumps(told))])
     return Content(text.paragraphs(body.decode()))
+
+
+def _tried(what: str) -> str:
+    """What comes of doing what no parser needs to do."""
+    try:
+        if what == "socket":
+            socket.socket()
+        elif what == "lookup":
+            socket.getaddrinfo("localhost", 80)
+        elif what == "program":
+            subprocess.run([sys.executable, "-c", ""], check=False)
+        elif what == "fork":
+            os.fork()
+        elif what == "file":
+            with tempfile.TemporaryFile() as file:
+                file.write(b"x")
+        elif what == "descriptors":
+            held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1000)]
+            return f"opened {len(held)}"
+    except OSError as error:
+        return type(error).__name__
+    return "done"
 
 
 def main():
     text.parse = _obey
     registry.FORMATS["csv"] = registry.Format("nowhere_to_be_found", "csv-0")
-    child.main()
+    server.main()

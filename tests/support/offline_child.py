@@ -3,7 +3,7 @@
 import os
 import sys
 
-from workers.parsing import child
+from workers.parsing import server
 
 
 def _refuse(event, _):
@@ -13,4 +13,4 @@ def _refuse(event, _):
 
 def main():
     sys.addaudithook(_refuse)
-    child.main()
+    server.main()

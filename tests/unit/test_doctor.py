@@ -43,3 +43,26 @@ def test_a_queue_that_does_not_answer_is_named(monkeypatch):
     settings = Settings(sqs_queue_url="http://127.0.0.1:1/1/q", sqs_endpoint_url="http://127.0.0.1:1")
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
         list(doctor._sqs(settings))
+
+
+def test_what_reads_pictures_is_named_or_missed(monkeypatch):
+    from workers.parsing import ocr
+
+    def found():
+        return {part: (state, detail) for part, state, detail in doctor._parsers(Settings())}["ocr"]
+
+    monkeypatch.setattr(ocr, "missing", lambda: "tesseract is not installed")
+    state, detail = found()
+    assert state == doctor.WARN
+    assert "needs-ocr" in detail
+    assert "apt-get install tesseract-ocr" in detail
+    monkeypatch.setattr(ocr, "missing", lambda: None)
+    monkeypatch.setattr(ocr, "version", lambda: "5.3.0 (deu+eng)")
+    assert found() == (doctor.OK, "tesseract 5.3.0 (deu+eng) reads pictures and scanned pages")
+
+
+def test_every_kind_that_is_read_is_listed():
+    from workers.parsing.registry import FORMATS
+
+    details = [detail for _, _, detail in doctor._parsers(Settings())]
+    assert all(kind in details[0] for kind in FORMATS)

@@ -6,6 +6,7 @@ Everything else of the source is in the blocks, in order.
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -21,7 +22,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", 
 #: A code span, which is kept, or a comment, which is not.
 _SPAN_OR_COMMENT = re.compile(r"(?P<code>(?<!`)(`+)(?!`).*?(?<!`)\2(?!`))|<!--.*?-->", re.DOTALL)
 #: `{ #anchor .class }` behind a heading's words.
-_ATTRIBUTES = re.compile(r"\s*\{[^{}]*\}\s*$")
+_ATTRIBUTES = re.compile(r"(?<!\s)\s*+\{[^{}]*+\}\s*+$")
 
 #: Whatever may be inline markup; most headings have none.
 _MARKUP = re.compile(r"[^\w\s,.:;?/()-]|_")
@@ -61,7 +62,8 @@ def _front_matter(text: str) -> tuple[str, str | None]:
     if not isinstance(fields, dict):
         return text, None
     title = fields.get("title")
-    return text[match.end() :], str(title) if title else None
+    # Anything else may unfold without end: a YAML alias of aliases.
+    return text[match.end() :], str(title) if title and isinstance(title, str | int | float | date) else None
 
 
 def _spans(tokens: list[Token]) -> Iterator[_Span]:

@@ -2,10 +2,12 @@
 
 The parent's side must come back by its deadline whatever the child does, so it polls; the child's side just blocks.
 Frames cannot deadlock: the child reads a whole request before it writes, the parent writes it all before it reads.
+Here "parent" is who waits for an answer: penstock for its server, the server for the child it forked.
 """
 
 import os
 import select
+import sys
 import time
 from collections.abc import Callable
 from typing import BinaryIO
@@ -13,6 +15,10 @@ from typing import BinaryIO
 _LENGTH = 8
 #: Bytes for one system call; more than a pipe holds.
 _STEP = 1 << 20
+
+
+class TooLong(ValueError):
+    """A frame is announced that is larger than the reader takes."""
 
 
 class Deadline:
@@ -29,8 +35,12 @@ class Deadline:
         """
         poll = select.poll()
         poll.register(descriptor, event)
-        if not poll.poll(max(0.0, self._end - self._clock()) * 1000):
+        if not poll.poll(self.left() * 1000):
             raise TimeoutError
+
+    def left(self) -> float:
+        """Seconds until then, 0.0 once it has passed."""
+        return max(0.0, self._end - self._clock())
 
 
 def send(descriptor: int, *payloads: bytes, deadline: Deadline) -> None:
@@ -53,14 +63,17 @@ def send(descriptor: int, *payloads: bytes, deadline: Deadline) -> None:
                 deadline.wait(descriptor, select.POLLOUT)
 
 
-def receive(descriptor: int, *, deadline: Deadline) -> bytes:
-    """Read one frame's payload.
+def receive(descriptor: int, *, deadline: Deadline, at_most: int = sys.maxsize) -> bytes:
+    """Read one frame's payload, of `at_most` so many bytes.
 
     Raises:
         TimeoutError: as `Deadline.wait`.
         EOFError: the writer has gone.
+        TooLong: it is larger; nothing of it is read.
     """
     length = int.from_bytes(_exactly(descriptor, _LENGTH, deadline), "big")
+    if length > at_most:
+        raise TooLong
     return bytes(_exactly(descriptor, length, deadline))
 
 

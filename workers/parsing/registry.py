@@ -39,12 +39,22 @@ FORMATS = {
     "markdown": Format("workers.parsing.markdown", "markdown-1", "markdown-it-py"),
     "text": Format("workers.parsing.text", "text-1"),
     "html": Format("workers.parsing.webpage", "html-1", "unstructured"),
-    "pdf": Format("workers.parsing.pdf", "pdf-1", "pypdf"),
+    "xml": Format("workers.parsing.xmldoc", "xml-1", "lxml"),
+    "json": Format("workers.parsing.jsondoc", "json-1"),
+    "jsonl": Format("workers.parsing.jsonlines", "jsonl-1"),
+    "pdf": Format("workers.parsing.pdf", "pdf-2", "pypdf"),
     "docx": Format("workers.parsing.docx", "docx-1", "unstructured"),
     "pptx": Format("workers.parsing.pptx", "pptx-1", "unstructured"),
     "xlsx": Format("workers.parsing.xlsx", "xlsx-1", "openpyxl"),
     "csv": Format("workers.parsing.delimited", "csv-1"),
     "eml": Format("workers.parsing.mail", "eml-1", "unstructured"),
+    "msg": Format("workers.parsing.outlook", "msg-1", "python-oxmsg"),
+    "code": Format("workers.parsing.sourcecode", "code-1"),
+    **{kind: Format("workers.parsing.picture", f"{kind}-1", "pillow") for kind in ("png", "jpeg", "tiff")},
+    **{kind: Format("workers.parsing.picture", f"{kind}-1", "pillow") for kind in ("gif", "webp", "bmp")},
+    "rtf": Format("workers.parsing.rtf", "rtf-1"),
+    "odt": Format("workers.parsing.odt", "odt-1", "lxml"),
+    "epub": Format("workers.parsing.epub", "epub-1", "unstructured"),
 }
 
 #: What no text has and what no index takes: NUL, and halves of surrogate pairs (broken fonts in PDFs make them).

@@ -1,76 +1,28 @@
 """What a document is: its content decides, its name only where content cannot (Markdown, CSV, plain text).
 
-Cheap, and without any parser: signatures, the members of a ZIP, and a look at the first text.
+Cheap, and without any parser: signatures, the members of a ZIP, and a look at the first text. kinds.py has the tables.
 """
 
 import io
+import json
 import re
 import zipfile
 
+import olefile  # type: ignore[import-untyped]
+
 from schemas.errors import Reason, Refusal
-from workers.parsing.decoding import MARKS, decode
+from workers.parsing.decoding import declared_encoding, decode
+from workers.parsing.kinds import BY_NAME, CONTENT_TYPES, FOREIGN, PICTURES
 
 #: Part of every parser's version: raise it when a document may get another kind, or text be decoded otherwise.
-SNIFF_VERSION = "sniff-1"
-
-CONTENT_TYPES = {
-    "markdown": "text/markdown",
-    "text": "text/plain",
-    "html": "text/html",
-    "pdf": "application/pdf",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "csv": "text/csv",
-    "eml": "message/rfc822",
-}
-
-#: Kinds that only the name can tell from plain text.
-BY_NAME = {
-    "md": "markdown",
-    "markdown": "markdown",
-    "mdown": "markdown",
-    "mkd": "markdown",
-    "html": "html",
-    "htm": "html",
-    "xhtml": "html",
-    "csv": "csv",
-    "tsv": "csv",
-    "eml": "eml",
-}
-
-#: Signatures of what is not read, in the words a person is told.
-FOREIGN = (
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"RIFF", "an image, sound or film (RIFF)"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90", "a Windows program"),
-    (b"SQLite format 3\x00", "an SQLite database"),
-    (b"ID3", "an MP3 sound"),
-    (b"OggS", "an Ogg sound or film"),
-    (b"fLaC", "a FLAC sound"),
-    (b"PAR1", "a Parquet file"),
-    (b"{\\rtf", "an RTF document"),
-    (b"%!PS", "a PostScript document"),
-)
+SNIFF_VERSION = "sniff-2"
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-#: Names of streams in an OLE file, stored as UTF-16, and what they make of it.
+#: Streams at the top of an OLE file, and what they make of it.
 _OLE_STREAMS = (
     ("WordDocument", "an old Word document (.doc)"),
     ("Workbook", "an old Excel workbook (.xls)"),
     ("PowerPoint Document", "an old PowerPoint presentation (.ppt)"),
-    ("__substg1.0_", "an Outlook message (.msg)"),
 )
 #: The folder that holds the parts of each OOXML kind.
 _OOXML = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
@@ -79,8 +31,11 @@ _OOXML = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
 _HEAD = 16_384
 #: Control characters that text has no use for; ESC colours terminal logs.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_HTML = re.compile(r"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
-_SVG = re.compile(r"(?:<\?xml[^>]*>|<!--.*?-->|<!doctype\s+svg[^>]*>|\s)*<svg[\s>]", re.IGNORECASE | re.DOTALL)
+# Possessive, and a comment ends at its first end: thousands of empty ones would be tried in every combination.
+_COMMENT = r"<!--(?:(?!-->).)*+-->"
+_HTML = re.compile(rf"(?:<\?xml[^>]*+>|{_COMMENT}|\s)*+<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
+_SVG = re.compile(rf"(?:<\?xml[^>]*+>|{_COMMENT}|<!doctype\s+svg[^>]*+>|\s)*+<svg[\s>]", re.IGNORECASE | re.DOTALL)
+_XML = re.compile(r"<\?xml\s")
 _MAIL_FIELD = re.compile(r"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)
 
 
@@ -103,41 +58,57 @@ def sniff(body: bytes, name: str) -> str:
     if body.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_kind(body)
     if body.startswith(_OLE):
-        raise _ole_refusal(body)
+        return _ole_kind(body)
+    if body.startswith(b"{\\rtf"):
+        return "rtf"
+    for pattern, kind in PICTURES:
+        if pattern.match(body):
+            return kind
     for signature, words in FOREIGN:
         if body.startswith(signature):
             raise Refusal(Reason.UNSUPPORTED, f"looks like {words}")
-    return _text_kind(_text_head(body), name)
+    return _text_kind(body, _text_head(body), name)
 
 
 def _zip_kind(body: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             members = archive.infolist()
-            names = [member.filename for member in members]
-            mimetype = archive.read("mimetype")[:100].decode("ascii", "replace") if "mimetype" in names else ""
+            names = [one.filename for one in members]
+            mimetype = ""
+            if "mimetype" in names:
+                with archive.open("mimetype") as member:
+                    mimetype = member.read(100).decode("ascii", "replace")
     except Exception as error:  # noqa: BLE001 - zipfile raises a dozen types on damaged archives
         raise Refusal(
             Reason.CORRUPT, f"begins like a ZIP or Office file but is damaged or cut short ({error})"
         ) from None
-    if any(member.flag_bits & 1 for member in members):
+    if any(one.flag_bits & 1 for one in members):
         raise Refusal(Reason.ENCRYPTED, "a ZIP archive with a password")
     if "[Content_Types].xml" in names:
         for folder, kind in _OOXML.items():
             if any(name.startswith(folder) for name in names):
                 return kind
-    known = {"application/epub+zip": "an EPUB book"}
-    words = "an OpenDocument file" if "opendocument" in mimetype else known.get(mimetype.strip(), "a ZIP archive")
+    if mimetype.strip() == CONTENT_TYPES["epub"] or "META-INF/container.xml" in names:
+        return "epub"
+    if mimetype.strip() in {CONTENT_TYPES["odt"], CONTENT_TYPES["odt"] + "-template"}:
+        return "odt"
+    words = "an OpenDocument file that is no text document" if "opendocument" in mimetype else "a ZIP archive"
     raise Refusal(Reason.UNSUPPORTED, f"looks like {words}")
 
 
-def _ole_refusal(body: bytes) -> Refusal:
-    if "EncryptedPackage".encode("utf-16-le") in body:
-        return Refusal(Reason.ENCRYPTED, "an Office file with a password")
-    for stream, words in _OLE_STREAMS:
-        if stream.encode("utf-16-le") in body:
-            return Refusal(Reason.UNSUPPORTED, f"looks like {words}")
-    return Refusal(Reason.UNSUPPORTED, "looks like an old binary Office file")
+def _ole_kind(body: bytes) -> str:
+    try:
+        with olefile.OleFileIO(io.BytesIO(body)) as file:
+            streams = {path[0] for path in file.listdir()}
+    except Exception as error:  # noqa: BLE001 - olefile raises half a dozen types on damaged files
+        raise Refusal(Reason.CORRUPT, f"begins like an Office file but is damaged or cut short ({error})") from None
+    if "EncryptedPackage" in streams:
+        raise Refusal(Reason.ENCRYPTED, "an Office file with a password")
+    if "__properties_version1.0" in streams:
+        return "msg"
+    words = next((words for stream, words in _OLE_STREAMS if stream in streams), "an old binary Office file")
+    raise Refusal(Reason.UNSUPPORTED, f"looks like {words}")
 
 
 def _text_head(body: bytes) -> str:
@@ -146,12 +117,14 @@ def _text_head(body: bytes) -> str:
     Raises:
         Refusal: UNSUPPORTED for binary data.
     """
-    marked = any(body.startswith(mark) for mark, _ in MARKS)
-    if not marked and b"\x00" in body:
-        raise Refusal(Reason.UNSUPPORTED, "looks like binary data (it has NUL bytes)")
     # Only whole text can be judged, unless its beginning is plain ASCII: a cut could fall inside a character.
     head = body[:_HEAD]
-    text = head.decode("ascii") if head.isascii() else decode(body)[:_HEAD]
+    if b"\x00" not in body and head.isascii():
+        text = head.decode("ascii")
+    else:
+        text = decode(body, declared=declared_encoding(body))[:_HEAD]
+    if "\x00" in text:
+        raise Refusal(Reason.UNSUPPORTED, "looks like binary data (it has NUL bytes)")
     if len(_CONTROL.findall(text)) * 100 > len(text):
         raise Refusal(Reason.UNSUPPORTED, "looks like binary data (it has control characters)")
     if not text.strip() and not body.strip():
@@ -159,7 +132,7 @@ def _text_head(body: bytes) -> str:
     return text
 
 
-def _text_kind(head: str, name: str) -> str:
+def _text_kind(body: bytes, head: str, name: str) -> str:
     # A name without a dot has no ending: a file called "md" is no Markdown (look.parse_key says the same).
     _, dot, ending = name.rsplit("/", 1)[-1].rpartition(".")
     extension = ending.lower() if dot else ""
@@ -167,8 +140,26 @@ def _text_kind(head: str, name: str) -> str:
         return "html"
     if _SVG.match(head):
         raise Refusal(Reason.UNSUPPORTED, "looks like an SVG image")
-    named = BY_NAME.get(extension, "text")
-    return "eml" if named == "text" and _is_mail(head) else named
+    if extension in BY_NAME:
+        return BY_NAME[extension]
+    if _is_mail(head):
+        return "eml"
+    if _XML.match(head):
+        return "xml"
+    if head.startswith("#!"):
+        return "code"
+    return "json" if _is_json(body, head) else "text"
+
+
+def _is_json(body: bytes, head: str) -> bool:
+    """Whether the whole of it is an object or a list: many a text only begins like one."""
+    if not head.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        json.loads(decode(body), parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_mail(head: str) -> bool:

@@ -9,17 +9,15 @@ from schemas.documents import Block
 from schemas.errors import Reason, Refusal
 from workers.parsing import elements
 from workers.parsing.content import Content
-from workers.parsing.decoding import decode
+from workers.parsing.decoding import declared_encoding, decode
 
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 #: unstructured reads nothing outside <main>, a heading above it included.
 _MAIN = re.compile(r"<(/?)main(?=[\s/>])", re.IGNORECASE)
 
 
 def parse(body: bytes) -> Content:
     """The blocks of a page, its <title> and its language."""
-    charset = _CHARSET.search(body[:4096])
-    source = decode(body, declared=charset[1].decode("ascii") if charset else None)
+    source = decode(body, declared=declared_encoding(body))
     root = _tree(source)
     language = root.get("lang") if root is not None else None
     title = root.findtext(".//head/title") if root is not None else None

@@ -114,6 +114,12 @@ def test_csv_keeps_every_cell_whatever_the_delimiter(delimiter):
     assert document.blocks == (Block(GRID, "id | land | text\n007 | NA | a, b; c\n008 | null | two lines"),)
 
 
+def test_tabs_part_the_cells_of_a_tsv_whatever_else_is_in_them():
+    rows = (("city", "rate, per night", "note"), ("Oslo", "180, 200", "a; b"), ("Rome", "140, 150", ""))
+    document = parse(documents.csv(rows, delimiter="\t"), "a.tsv")
+    assert document.blocks == (Block(GRID, "city | rate, per night | note\nOslo | 180, 200 | a; b\nRome | 140, 150"),)
+
+
 def test_a_page_keeps_headings_lists_code_and_tables_in_order():
     document = parse(documents.html(), "a.html")
     assert (document.title, document.language) == (documents.TITLE, "en")
@@ -219,14 +225,14 @@ def test_nothing_goes_in_full_and_comes_out_empty(body, name, reason):
 def test_a_version_names_the_parser_the_library_and_the_sniffing():
     assert registry.FORMATS.keys() == CONTENT_TYPES.keys()
     versions = {kind: registry.parser_version(kind) for kind in registry.FORMATS}
-    assert all(version.startswith("sniff-1/") for version in versions.values())
+    assert all(version.startswith("sniff-2/") for version in versions.values())
     assert len(set(versions.values())) == len(versions)
     assert "pypdf-" in versions["pdf"]
 
 
 def test_a_new_version_of_one_parser_changes_that_kind_only(monkeypatch):
     before = {kind: registry.parser_version(kind) for kind in registry.FORMATS}
-    monkeypatch.setitem(registry.FORMATS, "pdf", registry.FORMATS["pdf"]._replace(version="pdf-2"))
+    monkeypatch.setitem(registry.FORMATS, "pdf", registry.FORMATS["pdf"]._replace(version="pdf-99"))
     after = {kind: registry.parser_version(kind) for kind in registry.FORMATS}
     assert {kind for kind in after if after[kind] != before[kind]} == {"pdf"}
 

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import Reason, Refusal
 from tests.support import documents
+from tests.unit.parsing.compound import compound
 from workers.parsing.sniff import CONTENT_TYPES, content_type, sniff
 
 
@@ -21,7 +22,7 @@ def archive(*names, mimetype=None):
 
 
 def ole(stream):
-    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + stream.encode("utf-16-le") + bytes(512)
+    return compound({stream: b"x" * 10, "Data": b"y" * 5000})
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,27 @@ def ole(stream):
         (b"# Hi\n", "A.MD", "markdown"),
         (b"# Hi\n", "a.txt", "text"),
         (b"# Hi\n", "README", "text"),
-        (b'{"a": 1}', "a.json", "text"),
+        (b'{"a": 1}', "a.json", "json"),
+        (b'{"a": 1}', "a", "json"),
+        (b'{"a": 1}', "a.md", "markdown"),
+        (b'{"a": 1}\n', "a.ndjson", "jsonl"),
+        (b"<a>b</a>", "a.XML", "xml"),
+        (b"<?xml version='1.0'?><a>b</a>", "a.txt", "xml"),
+        ('<?xml version="1.0" encoding="euc-jp"?><a>出張</a>'.encode("euc-jp"), "a", "xml"),
+        (b"a\tb\n", "a.tsv", "csv"),
+        (b"{\\rtf1 hello}", "a.txt", "rtf"),
+        (archive(mimetype="application/epub+zip\n"), "a.docx", "epub"),
+        (archive("META-INF/container.xml"), "a.zip", "epub"),
+        (archive(mimetype="application/vnd.oasis.opendocument.text"), "a", "odt"),
+        (documents.png(), "a.txt", "png"),
+        (b"RIFF\x24\x00\x00\x00WEBPVP8 ", "a", "webp"),
+        (b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36", "a", "bmp"),
+        (b"BM is short for benchmark", "a", "text"),
+        (ole("__properties_version1.0"), "a.doc", "msg"),
+        (b"import os\n", "a.py", "code"),
+        (b"key: value\n", "a.yaml", "code"),
+        (b"#!/bin/sh\nls\n", "run", "code"),
+        (b"all: clean\n", "Makefile", "text"),
         (b"a,b\n", "folder/a.csv", "csv"),
         (b"<p>Hi</p>", "a.html", "html"),
         (b"<p>Hi</p>", "a.md", "markdown"),
@@ -45,6 +66,7 @@ def ole(stream):
         (documents.xlsx(), "a.docx", "xlsx"),
         (documents.pdf(), "a.docx", "pdf"),
         ("Grüße".encode("utf-16"), "a.txt", "text"),
+        ("# Grüße".encode("utf-16-be"), "a.md", "markdown"),
         (b"\x1b[31mred\x1b[0m log line", "a.log", "text"),
     ],
 )
@@ -60,16 +82,16 @@ def test_a_kind_is_told_by_content_and_then_by_name(body, name, kind):
         (b" \n\t\r\n", "a.md", Reason.EMPTY, "white space"),
         (b"\xef\xbb\xbf\n", "a.md", Reason.EMPTY, "white space"),
         ("\n \n".encode("utf-16"), "a.md", Reason.EMPTY, "white space"),
-        (documents.png(), "a.txt", Reason.UNSUPPORTED, "PNG"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "a.txt", Reason.UNSUPPORTED, "RIFF"),
         (b"\x1f\x8b" + bytes(20), "a.md", Reason.UNSUPPORTED, "gzip"),
         (documents.junk(), "a.txt", Reason.UNSUPPORTED, "binary"),
         (bytes(range(1, 32)) * 40, "a.txt", Reason.UNSUPPORTED, "binary"),
-        (b"{\\rtf1 hello}", "a.txt", Reason.UNSUPPORTED, "RTF"),
         (b"<svg xmlns='x'/>", "a.svg", Reason.UNSUPPORTED, "SVG"),
         (archive("a.txt"), "a.zip", Reason.UNSUPPORTED, "ZIP"),
-        (archive(mimetype="application/epub+zip"), "a.docx", Reason.UNSUPPORTED, "EPUB"),
-        (archive(mimetype="application/vnd.oasis.opendocument.text"), "a", Reason.UNSUPPORTED, "OpenDocument"),
+        (archive(mimetype="application/vnd.oasis.opendocument.graphics"), "a", Reason.UNSUPPORTED, "OpenDocument"),
         (ole("WordDocument"), "a.doc", Reason.UNSUPPORTED, ".doc"),
+        (ole("Contents"), "a.doc", Reason.UNSUPPORTED, "old binary"),
+        (ole("WordDocument")[:700], "a.doc", Reason.CORRUPT, "cut short"),
         (ole("EncryptedPackage"), "a.docx", Reason.ENCRYPTED, "password"),
         (documents.docx()[:-400], "a.docx", Reason.CORRUPT, "cut short"),
         (documents.xlsx()[:300], "a.xlsx", Reason.CORRUPT, "cut short"),

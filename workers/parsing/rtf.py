@@ -1,0 +1,54 @@
+"""RTF, by our own reader: headings, lists and tables are told by the words of paragraphs.
+
+The libraries give plain text without tables and headings, and mojibake where a font changes the code page.
+"""
+
+from collections.abc import Iterator
+
+from schemas.documents import Block, BlockKind
+from workers.parsing.content import Content, table_row
+from workers.parsing.rtfwords import Mark, Piece, Reader
+
+
+def parse(body: bytes) -> Content:
+    """The blocks of an RTF document, and the title in its properties."""
+    reader = Reader(body)
+    return Content(list(_blocks(reader.pieces())), _whole([reader.title]).strip() or None)
+
+
+def _blocks(pieces: Iterator[Piece]) -> Iterator[Block]:
+    text: list[str] = []
+    cells: list[str] = []
+    rows: list[str] = []
+    for piece in pieces:
+        if piece.mark is Mark.TEXT:
+            text.append(piece.text)
+        elif piece.mark is Mark.CELL:
+            cells.append(_whole(text))
+            text = []
+        elif piece.mark is Mark.ROW:
+            rows.append(table_row(cells))
+            cells = []
+        elif piece.in_table:
+            text.append("\n")
+        else:
+            yield from _table([*rows, table_row(cells)])
+            yield from _paragraph(_whole(text).strip(), piece)
+            text, cells, rows = [], [], []
+
+
+def _table(rows: list[str]) -> Iterator[Block]:
+    if any(rows):
+        yield Block(BlockKind.TABLE, "\n".join(filter(None, rows)))
+
+
+def _paragraph(text: str, end: Piece) -> Iterator[Block]:
+    if text and end.level:
+        yield Block(BlockKind.HEADING, text, end.level, None, " ".join(text.split()))
+    elif text:
+        yield Block(BlockKind.LIST_ITEM if end.item else BlockKind.PARAGRAPH, text)
+
+
+def _whole(runs: list[str]) -> str:
+    """Runs of text in one; a character beyond U+FFFF comes in two halves."""
+    return "".join(runs).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
