@@ -54,11 +54,26 @@ _BY_CLASS = {
     "ValueError": ("{endpoint} does not answer like an S3 store", _ENDPOINT),
 }
 
+#: The store does not take the credentials, or none are found: whatever is asked fails alike.
+_CREDENTIALS_REFUSED = (
+    "InvalidAccessKeyId",
+    "XAdminUserNotFound",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "NoCredentialsError",
+)
+
 
 def error_code(error: Exception) -> str:
     """The store's error code, or "" where it did not answer; the HTTP status where the answer had no body."""
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def credentials_refused(error: Exception) -> bool:
+    """Whether it is the credentials that are at fault."""
+    return (error_code(error) or type(error).__name__) in _CREDENTIALS_REFUSED
 
 
 def unreachable(where: str, error: Exception, endpoint: str) -> Unreachable:

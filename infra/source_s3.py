@@ -11,11 +11,12 @@ one read when the same bytes are uploaded again.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from infra.s3_errors import error_code, unreachable
+from infra.clock import running_time
+from infra.s3_errors import credentials_refused, error_code, unreachable
 from infra.source_names import Exclusions
 from schemas.documents import Fetched, SourceEntry
 from schemas.errors import Reason, Refusal, Unreachable
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 60
 #: Of every request, and of reading one body. Longer outages are the worker's to wait for.
 ATTEMPTS = 3
+#: Seconds that a client is kept whose credentials are refused: making one takes a tenth of one.
+RENEW_S = 10.0
 
 _NOT_FOUND = ("404", "NoSuchKey")
 #: Codes of a HEAD that failed: it has no body to say more.
@@ -36,6 +39,9 @@ _WITHOUT_BODY = ("400", "403")
 
 class S3Source:
     """Reads the objects under `s3://bucket/prefix`. Thread-safe; connects on first use.
+
+    A client reads a file of credentials once: where they are refused it is made anew, so that whoever corrects the
+    file need not start us again.
 
     A prefix that ends in "/" (or is empty) is a folder: keys that begin with it. Any other is the object of exactly
     that key, and the keys under "prefix/"; "docs" never takes in "docs-old/a.md".
@@ -54,7 +60,7 @@ class S3Source:
         self._bucket, self._prefix = s3_location(uri)
         self._folder = self._prefix if self._prefix.endswith("/") or not self._prefix else self._prefix + "/"
         self._endpoint_url = endpoint_url
-        self._given = client
+        self._made, self._made_at, self._refused = client, inf, False
         self._exclude = Exclusions(exclude)
 
     def root_identity(self) -> str:
@@ -162,7 +168,9 @@ class S3Source:
             if code in _WITHOUT_BODY and method != self._client.list_objects_v2:
                 # A HEAD cannot say why. A listing, asked the same way, can.
                 self._page("")
-            raise unreachable(where, error, self._endpoint) from None
+            failure = unreachable(where, error, self._endpoint)
+            self._refused = credentials_refused(error)
+            raise failure from None
         missing = next((field for field in _fields(parameters) if field not in answer), None)
         if missing:
             raise unreachable(where, ResponseParserError(missing), self._endpoint)
@@ -171,11 +179,13 @@ class S3Source:
     def _no_bucket(self) -> Unreachable:
         return Unreachable(self.uri, "the bucket does not exist", "create the bucket or correct its name")
 
-    @cached_property
+    @property
     def _client(self) -> "S3Client":
-        if self._given is not None:
-            return self._given
-        return open_client(self.uri, self._endpoint_url)
+        client = self._made
+        if client is None or (self._refused and running_time() - self._made_at >= RENEW_S):
+            client = self._made = open_client(self.uri, self._endpoint_url)
+            self._made_at, self._refused = running_time(), False
+        return client
 
     @property
     def _endpoint(self) -> str:

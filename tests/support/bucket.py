@@ -11,7 +11,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.ledger.views import View
-from infra.settings import Settings, load_settings
+from infra.settings import load_settings
 from penstock.scaled import declare
 from schemas.identity import content_hash, s3_location, s3_uri
 from tests.support.oracle import Attributes, Recipe, differences, passes, points, stored
@@ -48,9 +48,6 @@ class Bucket:
         self.client = plant.services.store.shared_client
         self.name, self.tenant = plant.services.store.new_bucket(), f"tenant-{uuid.uuid4().hex[:8]}"
         self.uri = f"s3://{self.name}/"
-        self._chunk_tokens = int(
-            plant.environment.get("PENSTOCK_CHUNK_TOKENS", Settings.model_fields["chunk_tokens"].default)
-        )
         self._declare(**{"cadence": "1d", **declared})
 
     def _declare(self, **declared: object) -> None:
@@ -93,7 +90,7 @@ class Bucket:
 
     def faults(self) -> list[str]:
         """INV-1 and INV-3: what keeps ledger and index from being what the bucket says, in words."""
-        contents, recipe = self.contents(), Recipe("stub-64", self._chunk_tokens)
+        contents, recipe = self.contents(), Recipe("stub-64", self._plant.chunk_tokens)
         documents = self.documents()
         faults = [f"due: {key!r} {one.refusals}" for key, one in documents.items() if one.standing.due]
         faults += [f"never heard of: {key!r}" for key in contents.keys() - documents.keys()]

@@ -43,7 +43,7 @@ def check(plant: ScaledPlant) -> Counter[str]:
     rows = plant.rows()
     collection = plant.index.active()
     assert collection == plant.collection
-    recipe = Recipe("stub-64", 128)
+    recipe = Recipe("stub-64", plant.chunk_tokens)
     views = plant.ledger.views.documents(collection)
     for tenant in TENANTS:
         contents = plant.contents(tenant)

@@ -37,6 +37,7 @@ from infra.ledger import Ledger, open_ledger
 from infra.ledger.claims import LATE_WRITES_S
 from infra.ledger.tables import documents
 from infra.queue import ALL_QUEUES, WakeupQueue, make_app
+from infra.settings import Settings
 from infra.stub_embedder import StubEmbedder
 from schemas.identity import content_hash, document_id
 from tests.support.processes import PYCACHE, eventually
@@ -298,6 +299,11 @@ class ScaledPlant:
     @property
     def collection(self) -> str:
         return collection_name(StubEmbedder(64).info)
+
+    @property
+    def chunk_tokens(self) -> int:
+        """The most tokens of a chunk, by which its processes cut."""
+        return int(self.environment.get("PENSTOCK_CHUNK_TOKENS", Settings.model_fields["chunk_tokens"].default))
 
     def rows(self) -> dict[str, sa.Row[Any]]:
         """The ledger's documents by URI."""

@@ -60,6 +60,11 @@ class Proxy:
             for end in self._open:
                 _shut(end)
 
+    def turn_to(self, target_port: int) -> None:
+        """Forward to another port from now on, and end what is open to the one before."""
+        self._target = (self._target[0], target_port)
+        self.cut()
+
     def delay(self, seconds: float) -> None:
         """Forward whatever comes from now on so much later, in either direction."""
         self._delay_s = seconds

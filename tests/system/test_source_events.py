@@ -16,7 +16,7 @@ import yaml
 from infra.kafka import KafkaPublisher
 from infra.ports import Message
 from schemas.identity import content_hash
-from tests.support.bucket import SOON, Bucket, QuietStore, commands, sample
+from tests.support.bucket import Bucket, QuietStore, commands, sample
 from tests.support.plant_scaled import scaled
 from tests.support.proxy import Proxy
 from tests.support.services.server import spare_port
@@ -27,21 +27,41 @@ pytestmark = pytest.mark.server
 RACES = ("fetch.after", "embed.after", "upsert.after")
 
 
+#: Seconds after which a wake-up, a source that did not answer, and refused credentials are tried again.
+CONSTANTS = {
+    "workers.wakeups.RESEND_S": 3,
+    "workers.pipeline.outcome.FIRST_RETRY_S": 1.0,
+    "infra.source_s3.RENEW_S": 1.0,
+}
+
+
 @pytest.fixture(scope="module")
 def plant(services, tmp_path_factory):
-    """One intake, one worker of two processes, and a beat; the workers reach the store through a proxy."""
-    with (
-        Proxy(services.start().s3.port) as proxy,
-        scaled(services, tmp_path_factory.mktemp("plant"), **SOON) as found,
-    ):
+    """One intake, one worker of two processes, and a beat; the workers reach the store through a proxy.
+
+    Their credentials are in a file.
+    """
+    room = tmp_path_factory.mktemp("plant")
+    constants = {"PENSTOCK_TEST_CONSTANTS": json.dumps(CONSTANTS)}
+    with Proxy(services.start().s3.port) as proxy, scaled(services, room, **constants) as found:
         found.proxy, found.worker_port, found.intake_port = proxy, spare_port(), spare_port()
         found.environment["PENSTOCK_S3_ENDPOINT_URL"] = f"http://127.0.0.1:{proxy.port}"
+        found.credentials = room / "credentials"
+        found.environment["AWS_SHARED_CREDENTIALS_FILE"] = str(found.credentials)
+        found.environment |= dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+        enter(found, services.store)
         found.intake(PENSTOCK_METRICS_PORT=str(found.intake_port))
         stops = ",".join(f"{place}:stop" for place in RACES)
         metrics = {"PENSTOCK_METRICS_PORT": str(found.worker_port)}
         found.first_worker = found.worker(PENSTOCK_CONCURRENCY="2", PENSTOCK_FAIL=stops, **metrics)
         found.beat()
         yield found
+
+
+def enter(plant, keys_of) -> None:
+    """Write the credentials file anew."""
+    secret = f"aws_access_key_id={keys_of.access_key}\naws_secret_access_key={keys_of.secret_key}\n"
+    plant.credentials.write_text(f"[default]\n{secret}")
 
 
 @pytest.fixture
@@ -354,6 +374,74 @@ def test_a_listing_that_fails_deletes_nothing(plant, bucket, services):
     fails("the bucket does not exist")
     folder.with_name(f"{bucket.name}-away").rename(folder)
     answers()
+
+
+@contextmanager
+def rotated(plant, services, name: str, **keys: str | None):
+    """Have the store take other keys than those in the file; then it is as it was."""
+    gateway = QuietStore(services.s3, name)
+    for key, value in keys.items():
+        gateway.remembered(key, lambda value=value: value)
+    with gateway:
+        plant.proxy.turn_to(gateway.port)
+        yield gateway.store
+        plant.proxy.turn_to(services.s3.port)
+        enter(plant, services.store)
+
+
+def test_credentials_that_are_refused_remove_nothing_and_whoever_corrects_them_restarts_nothing(
+    plant, bucket, services
+):
+    """Scenario 33: the store's keys change while all runs, then its secret alone."""
+    for number in range(4):
+        bucket.put(f"{number}.md", policy(f"old {number}"))
+    bucket.converges()
+    alive, said = [one.pid for one in plant.running if one.alive], []
+    with rotated(plant, services, "rotated") as store:
+        said.append(outage(plant, bucket, "the store does not know this access key", version=1))
+        enter(plant, store)
+        bucket.converges(within_s=60)
+        known = {"access_key": store.access_key}
+        with rotated(plant, services, "forged", **known) as forged:
+            said.append(outage(plant, bucket, "the secret key does not fit the access key", version=2))
+            enter(plant, forged)
+            bucket.converges(within_s=60)
+    assert [one.pid for one in plant.running if one.alive] == alive
+    said += [one.log.read_text(errors="replace") for one in plant.running]
+    for secret in (store.access_key, store.secret_key, forged.secret_key, services.store.secret_key):
+        assert not [text for text in said if secret in text]
+
+
+def outage(plant, bucket, why: str, *, version: int) -> str:
+    """Change, remove and add something meanwhile; what is said of it by status and doctor."""
+    changed, removed, added = "0.md", f"{version}.md", f"new {version}.md"
+    before = {key: one.last_hash for key, one in bucket.documents().items()}
+    found = {key: hit["text"] for key, hit in bucket.search().items()}
+    for key in (changed, added):
+        bucket.put(key, policy(f"version {version}"))
+    bucket.delete(removed)
+
+    def failing() -> dict[str, str]:
+        return {key: one.refusals[0]["detail"] for key, one in bucket.documents().items() if one.refusals}
+
+    plant.until(lambda: failing().keys() == {changed, removed, added})
+    bucket.reconcile()
+    plant.until(lambda: why in (unreachable(bucket) or ""))
+    documents = bucket.documents()
+    for key, detail in failing().items():
+        assert documents[key].standing.due
+        assert why in detail
+        assert "AWS_ACCESS_KEY_ID" in detail
+    assert {key: one.last_hash for key, one in documents.items() if key != added} == before
+    assert {key: hit["text"] for key, hit in bucket.search().items()} == found
+    assert {key for key, hit in bucket.search().items() if not hit["fresh"]} == {changed, removed}
+    doctor = bucket.commands.run("doctor", "--json")
+    assert doctor.status == 2
+    lines = [one["detail"] for one in doctor.json["checks"] if one["part"] == "source" and one["state"] == "fail"]
+    [line] = [one for one in lines if bucket.uri in one]
+    assert why in line
+    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in line
+    return json.dumps([doctor.json, bucket.commands.json("status", status=None), list(failing().values())])
 
 
 def test_a_bucket_that_is_suddenly_empty_waits_for_a_person(plant, bucket, quiet):

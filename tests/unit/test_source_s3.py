@@ -6,6 +6,7 @@ Real stores answer wherever they can; what they cannot be brought to do, a small
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from infra.source_s3 import S3Source
+from infra.source_s3 import RENEW_S, S3Source
 from schemas.errors import Reason, Refusal, Unreachable
 from schemas.identity import s3_location, s3_uri
 from tests.support.s3 import Store, moto
@@ -166,6 +167,49 @@ class TestOutOfReach:
         monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
         with pytest.raises(Unreachable, match=r"no credentials are found.*AWS_ACCESS_KEY_ID"):
             S3Source("s3://bucket/", endpoint_url=s3.endpoint_url).root_identity()
+
+    def test_credentials_that_are_corrected_in_their_file_are_found_without_a_restart(
+        self, s3: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """The client keeps what it once read: a worker would have failed for ever."""
+        if s3.kind == "moto" or not s3.access_key:
+            pytest.skip("moto checks no credentials; a given store's may come from elsewhere")
+        file, now = tmp_path / "credentials", [0.0]
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        monkeypatch.setattr("infra.source_s3.running_time", lambda: now[0])
+
+        def write(secret: object) -> None:
+            file.write_text(f"[default]\naws_access_key_id={s3.access_key}\naws_secret_access_key={secret}\n")
+
+        bucket = filled(s3, **{"a.md": b"text"})
+        reader = S3Source(f"s3://{bucket}/", endpoint_url=s3.endpoint_url)
+        write("wrong")
+        for seconds, secret in ((0.0, "wrong"), (RENEW_S, s3.secret_key), (RENEW_S - 1, s3.secret_key)):
+            now[0] += seconds
+            with pytest.raises(Unreachable, match="the secret key does not fit"):
+                reader.stat(f"s3://{bucket}/a.md")
+            write(secret)
+        now[0] += 1
+        assert reader.stat(f"s3://{bucket}/a.md") is not None
+        write("not read while it works")
+        now[0] += RENEW_S
+        assert reader.stat(f"s3://{bucket}/a.md") is not None
+
+    def test_a_client_is_made_anew_for_the_next_question_not_after_the_last(
+        self, failing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it read an hour before the next attempt says nothing of what stands in the file by then."""
+        now = [0.0]
+        monkeypatch.setattr("infra.source_s3.running_time", lambda: now[0])
+        reader = failing(lambda request: reply(request, 403, denied("ExpiredToken")))
+        made = reader._client
+        for seconds in (RENEW_S, 3600.0):
+            now[0] += seconds
+            with pytest.raises(Unreachable, match="have expired"):
+                reader.root_identity()
+            assert (reader._made is made) == (seconds == RENEW_S)
 
     @pytest.mark.parametrize("name", ["no-such-bucket-here", "No_Bucket!", "x"])
     def test_a_bucket_that_does_not_exist_or_cannot_is_unreachable(self, store: Store, name: str) -> None:

@@ -80,7 +80,7 @@ def _judged(claim: Claim, removals: Removals) -> Look:
     if removals.awaits(claim):
         return Missing(judged=False)
     # A tombstone was believed when it was made: there is no good version to lose, only late writes to clear away.
-    if not claim.gone and (claim.last_hash is not None or claim.recover):
+    if not claim.gone and outcome.may_be_searchable(claim):
         believed = removals.believes(claim)
         if not believed:
             return Missing(judged=believed is not None)

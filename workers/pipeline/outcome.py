@@ -14,6 +14,8 @@ _RELEASED: Mapping[str, object] = dict.fromkeys(
 )
 #: Seconds before a document that could not be reached is tried again: doubled each time, up to an hour.
 FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
+#: When what nobody could have found went, say a temporary object: in none of the hours whose removals are counted.
+NEVER_THERE = 0.0
 
 
 def unchanged(claim: Claim, found: Unchanged, *, now: float) -> Settlement:
@@ -24,9 +26,12 @@ def unchanged(claim: Claim, found: Unchanged, *, now: float) -> Settlement:
 
 
 def gone(claim: Claim, *, now: float) -> Settlement:
-    """The document is gone, and so are its points."""
-    values = {**_RELEASED, "gone_at": now, "verified_at": now, "identity": "", "content_hash": None, "parser": None}
-    return Settlement(claim, values, erased=True, event="removed")
+    """The document is gone, and so are its points. That removes it once at most, and only if it may have been there."""
+    values = {**_RELEASED, "verified_at": now, "identity": "", "content_hash": None, "parser": None}
+    removed = not claim.gone and may_be_searchable(claim)
+    if not claim.gone:
+        values["gone_at"] = now if removed else NEVER_THERE
+    return Settlement(claim, values, erased=True, event="removed" if removed else "")
 
 
 def removal_held(claim: Claim, *, now: float, carried: Draft | None, target: str) -> Settlement:
@@ -96,6 +101,11 @@ def indexed(draft: Draft, found: Content, *, target: str, now: float) -> Settlem
 def is_new(claim: Claim) -> bool:
     """Whether no version of it is known to be searchable."""
     return claim.gone or claim.last_hash is None
+
+
+def may_be_searchable(claim: Claim) -> bool:
+    """Whether a version of it may be in the index: a dead worker's is in no record."""
+    return claim.last_hash is not None or claim.recover
 
 
 def verdict(claim: Claim, found: Look) -> str:
