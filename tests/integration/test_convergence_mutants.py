@@ -89,15 +89,19 @@ def test_without_its_generation_a_late_worker_does_harm(stage: Stage, monkeypatc
         test_convergence.test_a_worker_that_wakes_up_late_settles_nothing(stage, monkeypatch)
 
 
+#: Found after twenty seconds and more.
+SLOW = pytest.mark.chaos
+
+
 @pytest.mark.parametrize(
     ("plant", "machine"),
     [
         (deletes_come_before_upserts, Crashing),
         (the_ledger_is_settled_before_the_index_is_written, Crashing),
-        (recovery_believes_the_ledger, Crashing),
-        (claims_of_the_dead_start_like_any_other, Crashing),
+        pytest.param(recovery_believes_the_ledger, Crashing, marks=SLOW),
+        pytest.param(claims_of_the_dead_start_like_any_other, Crashing, marks=SLOW),
         (a_listing_that_fails_is_empty, Convergence),
-        (moved_chunks_keep_their_old_place, Crashing),
+        pytest.param(moved_chunks_keep_their_old_place, Crashing, marks=SLOW),
     ],
     ids=lambda one: one.__name__,
 )

@@ -206,6 +206,7 @@ def test_a_server_killed_at_a_write_comes_back_with_what_it_confirmed(tmp_path, 
         index.close()
 
 
+@pytest.mark.chaos
 def test_kills_in_the_midst_of_writing_lose_nothing_that_was_confirmed(tmp_path):
     kills, confirmed = 3, []
 

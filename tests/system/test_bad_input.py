@@ -313,7 +313,7 @@ mount -o remount,size=4g {disk}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
-@pytest.mark.parametrize("size", [1, 300])
+@pytest.mark.parametrize("size", [1, pytest.param(300, marks=pytest.mark.chaos)])
 def test_a_full_disk_is_named_and_the_next_run_converges(tmp_path: Path, size: int) -> None:
     """Too small for the index's first files, or for what it writes later. While it can be opened, search answers.
 

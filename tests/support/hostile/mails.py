@@ -33,11 +33,11 @@ def large_attachment() -> bytes:
 CASES = (
     Case("eml-1000-nested-parts", lambda: nested_parts(1_000), _MAYBE),
     Case("eml-nested-messages", lambda: nested_messages(1_000), _MAYBE),
-    Case("eml-10000-parts", lambda: mail("--b\n\nEmployees\n" * 10_000 + "--b--", _MIXED), _MAYBE),
+    Case("eml-10000-parts", lambda: mail("--b\n\nEmployees\n" * 10_000 + "--b--", _MIXED), _MAYBE, large=True),
     Case("eml-long-header", lambda: mail("Employees", "Subject: " + "=?utf-8?q?a?= " * 3_000), _MAYBE),
     Case("eml-comment-in-comment", lambda: mail("Employees", "To: " + "(" * 5_000), _MAYBE),
     Case("eml-many-addresses", lambda: mail("Employees", "To: " + "a@example.org, " * 3_000), _MAYBE),
     Case("eml-attachment-climbs-out", lambda: documents.eml(attachment="../../etc/passwd"), READ, always=SAID),
-    Case("eml-large-attachment", large_attachment),
+    Case("eml-large-attachment", large_attachment, large=True),
     Case("eml-odd-charset", lambda: mail("Employees \\ud800", 'Content-Type: text/plain; charset="unicode_escape"')),
 )
