@@ -1,13 +1,18 @@
 """What a document is: content decides, the name only where content cannot."""
 
 import io
+import os
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.errors import Reason, Refusal
 from tests.support import documents
 from tests.unit.parsing.compound import compound
+from workers.parsing.kinds import BY_NAME
+from workers.parsing.registry import FORMATS
 from workers.parsing.sniff import CONTENT_TYPES, content_type, sniff
 
 
@@ -101,3 +106,39 @@ def test_what_cannot_be_read_is_refused_by_what_it_looks_like(body, name, reason
     with pytest.raises(Refusal, match=says) as refused:
         sniff(body, name)
     assert refused.value.reason is reason
+
+
+SIGNATURES = [
+    b"%PDF-1.7\n",
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+]
+OPENINGS = [
+    b"{\\rtf1 ",
+    b"<?xml version='1.0'?>",
+    b"<!doctype html>",
+    b"<!-- ",
+    b"From: a\nTo: b\n\n",
+    b"#!/bin/sh\n",
+    b"",
+]
+BEGINNINGS = st.sampled_from([*SIGNATURES, *OPENINGS])
+NAMES = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(sorted(BY_NAME)).map("a.{}".format),
+    st.sampled_from(["", ".", "a.", ".md", "Makefile"]),
+)
+
+
+@settings(max_examples=int(os.environ.get("CASES") or 300), deadline=None)
+@given(BEGINNINGS, st.binary(max_size=600) | st.text(max_size=300).map(str.encode), NAMES)
+def test_whatever_the_bytes_and_the_name_it_is_a_kind_we_read_or_refused(beginning, rest, name):
+    body = beginning + rest
+    try:
+        assert sniff(body, name) in FORMATS
+    except Refusal:
+        with pytest.raises(Refusal):
+            sniff(body, name)
