@@ -68,7 +68,7 @@ def cloze(pages: dict[str, str], rng: random.Random) -> tuple[dict[str, str], li
     """The pages without one sentence each of some of their paragraphs, and those sentences."""
     left, found = dict(pages), []
     for page, text in pages.items():
-        paragraphs = [one for one in text.split("\n\n") if len(_SENTENCE.split(one)) >= 2 and "```" not in one]
+        paragraphs = [one for one in text.split("\n\n") if len(_SENTENCE.split(one)) >= 3 and "```" not in one]
         for paragraph in rng.sample(paragraphs, min(5, len(paragraphs))):
             sentences = _SENTENCE.split(paragraph)
             at = rng.randrange(1, len(sentences))
