@@ -58,8 +58,8 @@ chaos: $(READY) ## the slow failure scenarios; the long chaos run: make chaos SE
 	    $(BIN)/python -m tests.chaos.run $${SEED:+--seed "$$SEED"} $${MINUTES:+--minutes "$$MINUTES"}; \
 	 else $(BIN)/python -m pytest -m chaos $(ARGS); fi
 
-CASES ?= 10000
-fuzz: $(READY) ## try the chunker and the routing on generated documents: make fuzz CASES=20000 for each property
+CASES ?= 15000
+fuzz: $(READY) ## try the chunker and the routing on generated documents: make fuzz CASES=20000 for each of seven properties
 	@CASES=$(CASES) $(BIN)/python -m pytest -n 2 --timeout 3600 -k "within_the_limit or repeated_header or whatever_the_bytes" \
 	    tests/unit/test_chunking.py tests/unit/parsing $(ARGS)
 

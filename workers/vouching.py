@@ -1,4 +1,4 @@
-"""What may be concluded of a source: whether a listing verified it, and how removals in it are doubted."""
+"""A source's listing: taking it, believing or doubting what vanished, and whether it verified the source."""
 
 from typing import Any
 

@@ -80,16 +80,14 @@ def load(kind: str) -> Callable[[bytes], Content]:
     return parser
 
 
-def parse(body: bytes, name: str, *, loaded: Callable[[], None] = lambda: None) -> ParsedDocument:
-    """The document in `body`, in this process. `loaded` is called once the parser is ready to begin.
+def parse(body: bytes, name: str) -> ParsedDocument:
+    """The document in `body`, in this process.
 
     Raises:
         Refusal: as `sniff`; CORRUPT or NO_TEXT from the parser; never an empty document.
     """
     kind = sniff(body, name)
-    parser = load(kind)
-    loaded()
-    content = _run(parser, body, kind)
+    content = _run(load(kind), body, kind)
     blocks = tuple(_cleaned(block) for block in content.blocks if block.text.strip())
     if not any(character.isalnum() for block in blocks for character in block.text):
         raise Refusal(Reason.NO_TEXT, f"no text found in this {kind} document")
