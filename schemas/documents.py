@@ -3,6 +3,7 @@
 SourceEntry -> Fetched -> ParsedDocument -> Chunk
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -60,15 +61,33 @@ class Block:
     heading: str = ""
 
 
+class Member(NamedTuple):
+    """A document inside a container (a ZIP, a mail with attachments).
+
+    name: its path in there, cleaned: no "..", no empty part, "/" between the parts; unique in the container.
+    hash: SHA-256 of its bytes, hexadecimal. size: bytes.
+    """
+
+    name: str
+    hash: str
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """What a parser made of the bytes. `kind` names the parser; the text is the blocks', in reading order."""
+    """What a parser made of the bytes. `kind` names the parser; the text is the blocks', in reading order.
+
+    metadata: what the format itself says besides: `author`, `created`, `modified` (ISO 8601), where it does.
+    members: the documents inside it; one that has some may have no text of its own.
+    """
 
     kind: str
     content_type: str
     blocks: tuple[Block, ...]
     title: str | None = None
     language: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[Member, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form, short because one is stored for every document."""
@@ -78,6 +97,8 @@ class ParsedDocument:
             "content_type": self.content_type,
             "title": self.title,
             "language": self.language,
+            "metadata": dict(self.metadata),
+            "members": self.members,
             "blocks": rows,
         }
 
@@ -87,7 +108,15 @@ class ParsedDocument:
         blocks = tuple(
             Block(BlockKind(kind), text, level, page, heading) for kind, text, level, page, heading in data["blocks"]
         )
-        return ParsedDocument(data["kind"], data["content_type"], blocks, data["title"], data["language"])
+        return ParsedDocument(
+            data["kind"],
+            data["content_type"],
+            blocks,
+            data["title"],
+            data["language"],
+            data.get("metadata", {}),  # parses stored before had neither
+            tuple(Member(*one) for one in data.get("members", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,22 @@
 """What a parser hands back; the registry makes a `ParsedDocument` of it."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from schemas.documents import Block
+from schemas.documents import Block, Member
 
 
 class Content(NamedTuple):
-    """Blocks in reading order, and what the format itself says about the document."""
+    """Blocks in reading order, what the format itself says about the document, and what lies inside it.
+
+    metadata: of `author`, `created`, `modified` (ISO 8601) those the format has. members: see `schemas.documents`.
+    """
 
     blocks: list[Block]
     title: str | None = None
     language: str | None = None
+    metadata: Mapping[str, str] = {}
+    members: tuple[Member, ...] = ()
 
 
 def table_row(cells: list[str]) -> str:

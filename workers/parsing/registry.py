@@ -89,11 +89,19 @@ def parse(body: bytes, name: str) -> ParsedDocument:
     kind = sniff(body, name)
     content = _run(load(kind), body, kind)
     blocks = tuple(_cleaned(block) for block in content.blocks if block.text.strip())
-    if not any(character.isalnum() for block in blocks for character in block.text):
+    if not content.members and not any(character.isalnum() for block in blocks for character in block.text):
         raise Refusal(Reason.NO_TEXT, f"no text found in this {kind} document")
     first_heading = next((block.heading for block in blocks if block.kind is BlockKind.HEADING and block.heading), None)
     title = _UNSTORABLE.sub("", " ".join((content.title or "").split()))
-    return ParsedDocument(kind, content_type(kind), blocks, title or first_heading, content.language)
+    return ParsedDocument(
+        kind,
+        content_type(kind),
+        blocks,
+        title or first_heading,
+        content.language,
+        {name: _UNSTORABLE.sub("", value) for name, value in content.metadata.items() if value},
+        content.members,
+    )
 
 
 def _run(parser: Callable[[bytes], Content], body: bytes, kind: str) -> Content:
