@@ -52,6 +52,7 @@ class Block:
     """A piece of a document that should stay whole if it can. `level` is a heading's depth (1 is the top).
 
     `heading` is the heading's own words, where `text` still carries markup ("## Leave" -> "Leave").
+    `hidden`: no reader of the document sees it (white on white, size zero, a comment); a setting says what becomes of it.
     """
 
     kind: BlockKind
@@ -59,6 +60,7 @@ class Block:
     level: int = 0
     page: int | None = None
     heading: str = ""
+    hidden: bool = False
 
 
 class Member(NamedTuple):
@@ -91,7 +93,7 @@ class ParsedDocument:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form, short because one is stored for every document."""
-        rows = [[b.kind.value, b.text, b.level, b.page, b.heading] for b in self.blocks]
+        rows = [[b.kind.value, b.text, b.level, b.page, b.heading, *([True] if b.hidden else [])] for b in self.blocks]
         return {
             "kind": self.kind,
             "content_type": self.content_type,
@@ -105,9 +107,7 @@ class ParsedDocument:
     @staticmethod
     def from_json(data: dict[str, Any]) -> "ParsedDocument":
         """The document `to_json` was made from."""
-        blocks = tuple(
-            Block(BlockKind(kind), text, level, page, heading) for kind, text, level, page, heading in data["blocks"]
-        )
+        blocks = tuple(Block(BlockKind(kind), *rest) for kind, *rest in data["blocks"])
         return ParsedDocument(
             data["kind"],
             data["content_type"],

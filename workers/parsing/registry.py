@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from schemas.documents import Block, BlockKind, ParsedDocument
@@ -121,4 +122,4 @@ def _cleaned(block: Block) -> Block:
     if not _UNSTORABLE.search(block.text) and not _UNSTORABLE.search(block.heading):
         return block
     clean = _UNSTORABLE.sub("", block.text), _UNSTORABLE.sub("", block.heading)
-    return Block(block.kind, clean[0], block.level, block.page, clean[1])
+    return replace(block, text=clean[0], heading=clean[1])
