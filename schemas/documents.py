@@ -52,7 +52,7 @@ class Block:
     """A piece of a document that should stay whole if it can. `level` is a heading's depth (1 is the top).
 
     `heading` is the heading's own words, where `text` still carries markup ("## Leave" -> "Leave").
-    `hidden`: no reader of the document sees it (white on white, size zero, a comment); a setting says what becomes of it.
+    `hidden`: no reader of the document sees it (white on white, size zero, a comment); a setting says what comes of it.
     """
 
     kind: BlockKind
