@@ -8,6 +8,7 @@ import yaml
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.documents import HiddenText
 from schemas.errors import UsageError
 from schemas.sources import Duration, Source
 
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
         "auto", description="Arithmetic of the model; auto: bfloat16 where the processor has it, decided once per home"
     )
     chunk_tokens: int = Field(80, ge=16, description="Most tokens of a chunk; never more than the model reads")
+    hidden_text: HiddenText = Field(
+        "skip", description="Text no reader sees (white on white, comments): skip it, or index it and flag the document"
+    )
     index: Literal["edge", "local"] = Field(
         "edge", description="Embedded index: Qdrant Edge, or qdrant-client's local mode, which stock readers can open"
     )

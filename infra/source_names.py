@@ -3,16 +3,16 @@
 The URI of a folder or prefix ends in "/"; any other names one object.
 """
 # pathlib takes no raw bytes.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH120
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH120
 
 import fnmatch
 import os
 import re
 from collections.abc import Sequence
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from schemas.errors import UsageError
-from schemas.identity import file_uri, push_uri, quote, s3_uri
+from schemas.identity import file_path, file_uri, member_uri, push_uri, quote, s3_uri
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -40,6 +40,24 @@ def source_uri(argument: str) -> str:
     if scheme[1].lower() == "push":
         return _push_source_uri(rest, argument)
     raise _not_a_source(argument)
+
+
+def document_uri(argument: str) -> str:
+    """Turn a command-line argument into a document's URI: as `source_uri`, or `ARCHIVE.zip!/member`.
+
+    A folder whose name ends in "!" is meant where there is such a thing.
+
+    Raises:
+        UsageError: as `source_uri`.
+    """
+    container, *names = argument.split("!/")
+    uri = source_uri(argument)
+    if not names or (uri.startswith("file://") and os.path.exists(file_path(uri))):
+        return uri
+    uri = source_uri(container)
+    for name in names:
+        uri = member_uri(uri, unquote(name) if _SCHEME.match(argument) else name)
+    return uri
 
 
 def _path_uri(path: bytes, argument: str) -> str:

@@ -266,7 +266,7 @@ def status(context: _Context, uri: str | None, tenant: str) -> int:
     """Show what is fresh and what is not, or one document's history."""
     import time
 
-    from infra.source_names import source_uri
+    from infra.source_names import document_uri
     from penstock import status as reports
     from penstock.compose import existing_ledger
     from schemas.errors import UsageError
@@ -276,9 +276,9 @@ def status(context: _Context, uri: str | None, tenant: str) -> int:
     if uri is None:
         context.show(reports.status(ledger, home=str(settings.folder), now=time.time()), "status")
         return 0
-    found = reports.history(ledger, source_uri(uri), tenant=tenant, now=time.time())
+    found = reports.history(ledger, document_uri(uri), tenant=tenant, now=time.time())
     if found is None:
-        raise UsageError(f"{source_uri(uri)} is not known to tenant {tenant}", "check the URI and --tenant")
+        raise UsageError(f"{document_uri(uri)} is not known to tenant {tenant}", "check the URI and --tenant")
     context.show(found, "history")
     return 0
 
@@ -327,7 +327,7 @@ def plan(context: _Context, sources: tuple[str, ...], tenant: str) -> int:
 def forget(context: _Context, uri: str | None, tenant: str | None) -> int:
     """Erase a document, or a tenant, everywhere, and prove it."""
     from infra.home_socket import serving
-    from infra.source_names import source_uri
+    from infra.source_names import document_uri
     from penstock.answers import answering
     from penstock.forget import forget as erase
     from penstock.workshop import workshop
@@ -336,7 +336,7 @@ def forget(context: _Context, uri: str | None, tenant: str | None) -> int:
     if uri is None and tenant is None:
         raise UsageError("nothing to forget", "name a URI, or --tenant T for everything of a tenant")
     with workshop(context.settings()) as shop, serving(shop.home.socket, answering(shop)):
-        target = None if uri is None else source_uri(uri)
+        target = None if uri is None else document_uri(uri)
         found = erase(shop, uri=target, tenant=tenant or DEFAULT_TENANT)
     context.show(found, "forgotten")
     return 0

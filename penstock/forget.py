@@ -1,7 +1,7 @@
 """Forget: erase a document, or a tenant, everywhere we can reach, and prove it. What we cannot reach is named."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from penstock.compose import open_push_store, open_reader
@@ -32,27 +32,28 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
         UsageError: no such document.
         Unreachable: something survived; nothing is reported as erased then.
     """
+    # A container is forgotten with all that lies in it; nobody opens it any more, so that needs no marks.
     views = shop.ledger.views.documents(None, scope=[(tenant, uri)] if uri else None)
     doomed = {id_: view.uri for id_, view in views.items() if view.tenant == tenant}
     if uri is not None:
-        id_ = document_id(tenant, uri)
-        if id_ not in doomed and not _points(shop, tenant, uri):
+        doomed[document_id(tenant, uri)] = uri
+        if len(doomed) == 1 and not views and not _points(shop, tenant, doomed):
             todo = "`penstock status` counts what is known, `penstock search` shows URIs; check --tenant"
             raise UsageError(f"{uri} is not a document of tenant {tenant}", todo)
-        doomed = {id_: uri}
     ids = list(doomed)
+    some = None if uri is None else ids
     _erase_pushed(shop, tenant, sorted(doomed.values()), whole=uri is None)
     # Killed half-way, what is left of a document must not pass for the whole: from here on it is due.
     shop.ledger.documents.distrust(ids, at=shop.pipeline.now())
-    points = _points(shop, tenant, uri)
+    points = _points(shop, tenant, some)
     for collection, doomed_points in points.items():
         shop.index.delete(collection, doomed_points)
     in_hand = shop.ledger.documents.in_hand(ids)
-    shop.ledger.documents.erase(ids)
+    shop.ledger.documents.erase(ids, mark=ids if uri is None else [document_id(tenant, uri)])
     if in_hand:
         # A worker may be writing one of them this moment; without its row it can begin nothing more.
         time.sleep(LATE_S)
-        for collection, late in _points(shop, tenant, uri).items():
+        for collection, late in _points(shop, tenant, some).items():
             shop.index.delete(collection, late)
     vectors = shop.ledger.vectors.erase_unused(tenant)
     shop.ledger.parses.erase_unused(tenant)
@@ -63,7 +64,7 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
     # Every collection, also one that a forget killed half-way has already deleted the points of.
     for collection in ours(shop.index):
         shop.index.purge(collection)
-    for collection, left in _points(shop, tenant, uri).items():
+    for collection, left in _points(shop, tenant, some).items():
         raise Unreachable(collection, f"{len(left)} points survived", "run forget again")
     return {
         "tenant": tenant,
@@ -86,11 +87,11 @@ def _erase_pushed(shop: Workshop, tenant: str, uris: Sequence[str], *, whole: bo
         store.delete(tenant, uri)
 
 
-def _points(shop: Workshop, tenant: str, uri: str | None) -> dict[str, list[str]]:
-    """Ids of the points of one document, or of all of a tenant's, by collection; collections without any left out."""
-    one = None if uri is None else document_id(tenant, uri)
+def _points(shop: Workshop, tenant: str, some: Iterable[str] | None) -> dict[str, list[str]]:
+    """Ids of the points of some documents, or of all of a tenant's, by collection; collections without any left out."""
+    wanted = [None] if some is None else list(some)
     found = {
-        collection: [point.id for point in shop.index.scroll(collection, tenant, document_id=one)]
+        collection: [point.id for one in wanted for point in shop.index.scroll(collection, tenant, document_id=one)]
         for collection in ours(shop.index)
     }
     return {collection: ids for collection, ids in found.items() if ids}

@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
-from infra.source_names import source_uri
+from infra.source_names import document_uri
 from penstock.compose import open_push_store, open_reader, resolve_sources
 from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
@@ -66,7 +66,7 @@ def index(
     found, refused = register(shop, arguments, tenant)
     sources = list({source.id: source for source in found}.values())
     for uri in remember:
-        if not shop.ledger.documents.remember(document_id(tenant, source_uri(uri))):
+        if not shop.ledger.documents.remember(document_id(tenant, document_uri(uri))):
             raise UsageError(f"{uri} was not forgotten", "check the URI and --tenant")
     advance_to_current(shop)
     scope = [(source.tenant, source.uri) for source in sources]

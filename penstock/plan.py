@@ -5,21 +5,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.ledger import Ledger
+from infra.ledger.views import View
 from infra.ports import Embedder, SourceReader, Tokenizer
 from infra.settings import Settings
 from infra.tokenizer import vector_key
 from penstock.compose import existing_ledger, open_model, open_reader, resolve_sources
 from penstock.workshop import fingerprint
-from schemas.documents import SourceEntry
+from schemas.documents import ParsedDocument, SourceEntry
 from schemas.errors import Refusal, Unreachable
 from schemas.fingerprint import PipelineFingerprint
-from schemas.identity import content_hash, document_id, point_id
+from schemas.identity import content_hash, document_id, member_uri, point_id
 from schemas.sources import Source
 from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.advance import collection_name
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
+from workers.pipeline.members import WRAPPER, Opener, inside, too_deep, wraps
 from workers.pipeline.shape import document_name
+from workers.pipeline.visible import visible
 
 
 class Planner:
@@ -38,6 +41,7 @@ class Planner:
         self.refused: list[dict[str, Any]] = []
         self.unreachable: list[dict[str, Any]] = []
         self._planned: set[tuple[str, str]] = set()
+        self._inside: dict[str, list[str]] = {}
 
     def plan(self, arguments: Sequence[str], tenant: str) -> dict[str, Any]:
         """The plan as JSON; every count is of what would happen."""
@@ -61,41 +65,70 @@ class Planner:
     def _plan_source(self, source: Source, reader: SourceReader, parser: ParserProcess) -> None:
         collection = collection_name(self._embedder.info)
         views = self._ledger.views.documents(collection, scope=[(source.tenant, source.uri)]) if self._ledger else {}
+        self._inside = inside(views)
         reader.root_identity()
         for entry in reader.list():
             id_ = document_id(source.tenant, entry.uri)
             if entry.uri.endswith("/") or (self._ledger and self._ledger.documents.is_forgotten(id_)):
                 continue
-            self.documents["seen"] += 1
-            view = views.pop(id_, None)
-            try:
-                self._plan_document(source, reader, parser, entry, view)
-            except Refusal as refusal:
-                self.documents["held"] += 1
-                detail = {"reason": refusal.reason.value, "detail": refusal.detail, "todo": refusal.todo}
-                self.refused.append({"uri": entry.uri, **detail})
+            self._plan_tree(source, reader, parser, entry, views)
         gone = [view for view in views.values() if not view.standing.gone]
         self.documents["vanished"] += len(gone)
         self.chunks["delete"] += sum(len(view.indexed.points) for view in gone if view.indexed)
 
-    def _plan_document(
-        self, source: Source, reader: SourceReader, parser: ParserProcess, entry: SourceEntry, view: Any
+    def _plan_tree(
+        self,
+        source: Source,
+        reader: SourceReader | Opener,
+        parser: ParserProcess,
+        entry: SourceEntry,
+        views: dict[str, View],
     ) -> None:
+        """Plan one document, and what lies in it."""
+        view = views.pop(document_id(source.tenant, entry.uri), None)
+        parsed = None
+        wrapper = view is not None and view.kind == WRAPPER and not view.standing.held
+        try:
+            parsed = self._plan_document(source, reader, parser, entry, view)
+        except Refusal as refusal:
+            self.documents["held"] += 1
+            detail = {"reason": refusal.reason.value, "detail": refusal.detail, "todo": refusal.todo}
+            self.refused.append({"uri": entry.uri, **detail})
+            wrapper = False
+        self.documents["seen"] += not (wraps(parsed) if parsed else wrapper)
+        opener = reader if isinstance(reader, Opener) else Opener(reader, parser)
+        for member in parsed.members if parsed else ():
+            self._plan_tree(source, opener, parser, entry._replace(uri=member_uri(entry.uri, member.name)), views)
+        if parsed is None:  # as it was, or held as it was, and what is in it with it
+            known = [views.pop(id_) for id_ in self._inside.get(entry.uri, ()) if id_ in views]
+            shown = sum(not one.standing.gone and one.kind != WRAPPER for one in known)
+            self.documents["seen"] += shown
+            self.documents["unchanged"] += shown
+
+    def _plan_document(
+        self, source: Source, reader: SourceReader | Opener, parser: ParserProcess, entry: SourceEntry, view: Any
+    ) -> ParsedDocument | None:
+        """Plan one document; returns its parse, None where nothing is to be parsed."""
         if entry.problem is not None:
             raise entry.problem
         indexed = view.indexed if view and not view.standing.gone else None
         current = indexed and view.kind and indexed.fingerprint == self._fingerprint.of_kind(view.kind)
         if current and entry.identity and entry.identity == view.identity and not view.standing.due:
-            self.documents["unchanged"] += 1
-            return
+            self.documents["unchanged"] += view.kind != WRAPPER
+            return None
         fetched = reader.fetch(entry.uri, max_bytes=self._settings.max_document_bytes)
         if fetched is None:
-            return
+            return None
         if current and content_hash(fetched.body) == view.last_hash:
-            self.documents["unchanged"] += 1
-            return
+            self.documents["unchanged"] += view.kind != WRAPPER
+            return None
         parsed = parser.parse(fetched.body, document_name(entry.uri))
         check(parsed, DOCUMENT_RULES)
+        parsed = visible(parsed, self._settings.hidden_text)
+        if parsed.members and (refusal := too_deep(entry.uri)):
+            raise refusal
+        if wraps(parsed):
+            return parsed
         limit = min(self._settings.chunk_tokens, self._tokenizer.limit)
         chunks = chunk(parsed, self._tokenizer, max_tokens=limit)
         check(Cut(chunks, limit), CHUNK_RULES)
@@ -107,6 +140,7 @@ class Planner:
         new = [one for one, point in zip(chunks, ids, strict=True) if point not in there]
         self._plan_vectors(source.tenant, [one.text for one in new])
         self.chunks["reuse"] += len(chunks) - len(new)
+        return parsed
 
     def _plan_vectors(self, tenant: str, texts: Sequence[str]) -> None:
         ids = self._tokenizer.token_ids(texts) if texts else []

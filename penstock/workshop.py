@@ -82,7 +82,11 @@ def make_pipeline(
         fingerprint=fingerprint(settings, tokenizer, embedder),
         collection=collection_name(embedder.info),
         limits=Limits(
-            settings.max_document_bytes, settings.batch_bytes, settings.batch_documents, settings.chunk_tokens
+            settings.max_document_bytes,
+            settings.batch_bytes,
+            settings.batch_documents,
+            settings.chunk_tokens,
+            settings.hidden_text,
         ),
         owner=f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
         now=now,
@@ -95,7 +99,9 @@ def make_pipeline(
 
 def fingerprint(settings: Settings, tokenizer: Tokenizer, embedder: Embedder) -> PipelineFingerprint:
     """What besides the bytes shapes the index, with these settings."""
-    return current_fingerprint(tokenizer, embedder.info, chunk_tokens=settings.chunk_tokens)
+    return current_fingerprint(
+        tokenizer, embedder.info, chunk_tokens=settings.chunk_tokens, hidden_text=settings.hidden_text
+    )
 
 
 def _dtype(settings: Settings, ledger: Ledger) -> str:

@@ -6,9 +6,13 @@ SourceEntry -> Fetched -> ParsedDocument -> Chunk
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from schemas.errors import Refusal
+
+
+#: What comes of text that no reader of a document sees: left out, or indexed with a note in its metadata.
+HiddenText = Literal["skip", "flag"]
 
 
 class SourceEntry(NamedTuple):

@@ -38,6 +38,23 @@ class Reason(StrEnum):
     BAD_VECTORS = "bad-vectors"
     WORKER_CRASH = "worker-crash"
     REMOVAL_HELD = "removal-held"
+    TYPE_NOT_ALLOWED = "type-not-allowed"
+    TEXT_FOR_SIZE = "text-for-size"
+    SHRUNK = "shrunk"
+    LANGUAGE = "language"
+    DUPLICATE = "duplicate"
+    PII = "pii"
+    SECRET = "secret"  # noqa: S105 - the name of a reason
+    HIDDEN_TEXT = "hidden-text"
+    PROMPT_INJECTION = "prompt-injection"
+    FORBIDDEN = "forbidden"
+    REQUIRED = "required"
+    EXPECTATION = "expectation"
+    BOILERPLATE = "boilerplate"
+    DRIFT = "drift"
+    BAD_EVENT = "bad-event"
+    CLOCK_SKEW = "clock-skew"
+    RULE_ERROR = "rule-error"
 
 
 #: What a person can do about each reason, in plain words.
@@ -62,6 +79,23 @@ TODO: dict[Reason, str] = {
     Reason.BAD_VECTORS: "report it: the model gave unusable vectors for this document",
     Reason.WORKER_CRASH: "look for it in the workers' logs; save it again, or exclude it in the sources file",
     Reason.REMOVAL_HELD: "check the source; if the documents are meant to be gone, run again with --allow-mass-delete",
+    Reason.TYPE_NOT_ALLOWED: "convert it, exclude it in the sources file, or add its type to `type-allowed` in the rules",
+    Reason.TEXT_FOR_SIZE: "see whether its text was found: it may be a scan, or pictures of text",
+    Reason.SHRUNK: "if most of it was meant to go, release it; else restore it in the source",
+    Reason.LANGUAGE: "translate it, exclude it in the sources file, or add its language to `language` in the rules",
+    Reason.DUPLICATE: "keep one of the two, if they are meant to be the same",
+    Reason.PII: "take the personal data out, or let the rule redact it",
+    Reason.SECRET: "take the secret out and have it replaced: whoever could read the document knows it",
+    Reason.HIDDEN_TEXT: "see what it hides from its readers, and take that out",
+    Reason.PROMPT_INJECTION: "see whether it tries to instruct a model; if so, take it out of the source",
+    Reason.FORBIDDEN: "take out what the rule forbids, or change the rule in the rules file",
+    Reason.REQUIRED: "add what the rule requires, or change the rule in the rules file",
+    Reason.EXPECTATION: "change the document, or the expectation in the rules file",
+    Reason.BOILERPLATE: "leave what every document repeats out of the documents, or raise `most_documents` of the rule",
+    Reason.DRIFT: "see whether these documents belong here, or another model embedded them",
+    Reason.BAD_EVENT: "see the dead letters; mend the producer and replay",
+    Reason.CLOCK_SKEW: "set the producer's clock; nothing is lost by it",
+    Reason.RULE_ERROR: "report it, or switch the rule off in the rules file and run `penstock reindex SOURCE`",
 }
 
 

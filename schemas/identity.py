@@ -18,6 +18,8 @@ DEFAULT_TENANT = "default"
 MAX_PUSH_SEGMENT, MAX_PUSH_ID = 200, 1024
 
 _SAFE = "/-._~"
+#: Between a container's URI and the name of a document in it; no other name has it, for its "!" would be encoded.
+_INSIDE = "!/"
 
 
 def quote(raw: bytes) -> str:
@@ -86,6 +88,42 @@ def _check_push_segment(segment: bytes) -> None:
         segment.decode()
     except UnicodeDecodeError:
         raise ValueError("names are UTF-8") from None
+
+
+def member_uri(container: str, name: str) -> str:
+    """URI of a document inside a container, by its name in there."""
+    return container + _INSIDE + quote(name.encode())
+
+
+def parent_uri(uri: str) -> str | None:
+    """URI of the container a document lies in; None: it lies in none."""
+    return uri.rpartition(_INSIDE)[0] or None
+
+
+def outermost(uri: str) -> str:
+    """URI of the outermost container a document lies in, or its own if it lies in none."""
+    return uri.partition(_INSIDE)[0]
+
+
+def containers_of(uri: str) -> list[str]:
+    """URIs of the containers a document lies in, the outermost first."""
+    names = uri.split(_INSIDE)
+    return [_INSIDE.join(names[:depth]) for depth in range(1, len(names))]
+
+
+def member_path(uri: str) -> tuple[str, tuple[str, ...]]:
+    """URI of the outermost container (or of the document itself), and the names that lead from there to the document.
+
+    Raises:
+        UnicodeDecodeError: a name is not UTF-8, as no member's is.
+    """
+    outermost, *names = uri.split(_INSIDE)
+    return outermost, tuple(unquote_to_bytes(name).decode() for name in names)
+
+
+def lies_in(uri: str, place: str) -> bool:
+    """Whether a document is the one a place names, or lies in it: in a folder or prefix (ends in "/") or container."""
+    return uri == place or uri.startswith(place if place.endswith("/") else place + _INSIDE)
 
 
 def document_id(tenant: str, uri: str) -> str:

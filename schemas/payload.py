@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 #: Part of the fingerprint: raise it when the layout changes.
-PAYLOAD_VERSION = "payload-1"
+PAYLOAD_VERSION = "payload-2"
 
 DENSE = "text-dense"
 SPARSE = "text-sparse"
@@ -43,7 +43,9 @@ class PointMeta(BaseModel):
     fingerprint: str = Field(description="What besides the bytes shaped this point")
     source_modified_at: str = Field(description="RFC 3339, UTC")
     indexed_at: str = Field(description="RFC 3339, UTC: when this document was last written")
-    metadata: dict[str, str] = Field(description="The source's own metadata")
+    metadata: dict[str, str] = Field(
+        description="What the source says of it; what the format says, where the source is silent"
+    )
 
 
 class PointPayload(BaseModel):

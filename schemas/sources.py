@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.identity import DEFAULT_TENANT
+from schemas.identity import DEFAULT_TENANT, lies_in
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -41,7 +41,7 @@ class Source(BaseModel):
 
     def owns(self, uri: str) -> bool:
         """Whether this URI lies in the source."""
-        return uri == self.uri or (self.uri.endswith("/") and uri.startswith(self.uri))
+        return lies_in(uri, self.uri)
 
 
 S = TypeVar("S", bound=Source)

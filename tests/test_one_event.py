@@ -55,7 +55,7 @@ def test_one_event_makes_one_document_searchable_and_true(tmp_path: Path) -> Non
         assert claim.generation == shop.ledger.birth_ms + 1
 
         # 5. It looks at the source: nothing is proved yet, so it reads and hashes.
-        found = look(pipeline, claim)
+        found = look(pipeline, claim, {})
         assert isinstance(found, Content)
         assert found.body == POLICY.encode()
 

@@ -4,6 +4,7 @@ import re
 
 from infra.ledger import Ledger
 from infra.ports import Index, ModelInfo, Tokenizer
+from schemas.documents import HiddenText
 from schemas.fingerprint import PipelineFingerprint
 from schemas.payload import PAYLOAD_VERSION
 from validation.rules import RULES_VERSION
@@ -19,11 +20,13 @@ def ours(index: Index) -> set[str]:
     return {name for name in index.collections() if name.startswith(PREFIX)}
 
 
-def current_fingerprint(tokenizer: Tokenizer, model: ModelInfo, *, chunk_tokens: int) -> PipelineFingerprint:
+def current_fingerprint(
+    tokenizer: Tokenizer, model: ModelInfo, *, chunk_tokens: int, hidden_text: HiddenText = "skip"
+) -> PipelineFingerprint:
     """The fingerprint of this code with these settings."""
     return PipelineFingerprint(
         parsers={kind: parser_version(kind) for kind in FORMATS},
-        chunker=chunker_version(tokenizer, min(chunk_tokens, tokenizer.limit)),
+        chunker=f"{chunker_version(tokenizer, min(chunk_tokens, tokenizer.limit))}/hidden-{hidden_text}",
         model=f"{model.name}/{model.dimension}",
         rules=RULES_VERSION,
         payload=PAYLOAD_VERSION,

@@ -14,15 +14,17 @@ import numpy as np
 from infra.ledger.records import Attributes
 from infra.ledger.sources import KnownSource
 from infra.ledger.views import View
-from infra.ports import StoredPoint
+from infra.ports import SourceReader, StoredPoint
 from schemas.documents import Chunk, ParsedDocument, SourceEntry
 from schemas.errors import Reason, Refusal
-from schemas.identity import content_hash, document_id, point_id
+from schemas.identity import content_hash, document_id, lies_in, member_uri, parent_uri, point_id
 from schemas.sources import owners
 from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.chunking import chunk
+from workers.pipeline.members import ContainerGone, Opener, inside, too_deep, wraps
 from workers.pipeline.parts import Pipeline
 from workers.pipeline.shape import document_name
+from workers.pipeline.visible import visible
 
 #: Vectors that agree at least this well (cosine) are the same: batch and machine move the last bits.
 SAME_VECTOR = 0.999
@@ -67,6 +69,7 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource], *
     views = pipeline.ledger.views.documents(collection, scope=scope)
     points = _points(pipeline, collection, scope, whole=whole)
     audited: set[str] = set()
+    within = inside(views)
     for source in sources:
         reader = pipeline.reader(source)
         for entry in reader.list():
@@ -75,9 +78,7 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource], *
                 continue  # a source may lie within another one
             if not _owned(pipeline, source, entry.uri):
                 continue  # another tenant's since: what is left of it here is an orphan
-            audited.add(id_)
-            view = views.pop(id_, None)
-            _audit_one(pipeline, findings, source, entry, view, points.pop(id_, []))
+            _audit_tree(pipeline, findings, _Whole(source, views, points, audited, within), reader, entry)
     for id_, view in views.items():  # known, and not in the source any more
         there = points.pop(id_, [])
         if view.standing.removal_held:
@@ -92,19 +93,59 @@ def audit(pipeline: Pipeline, collection: str, sources: Sequence[KnownSource], *
     return findings
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What is left to compare of a source: views and points by document id; `audited` has the ids that are done.
+
+    inside: ids of what lies in each container, by URI.
+    """
+
+    source: KnownSource
+    views: dict[str, View]
+    points: dict[str, list[StoredPoint]]
+    audited: set[str]
+    inside: dict[str, list[str]]
+
+
+def _audit_tree(
+    pipeline: Pipeline, findings: Findings, left: _Whole, reader: SourceReader | Opener, entry: SourceEntry
+) -> None:
+    """Audit one document, and what lies in it."""
+    tenant = left.source.tenant
+    id_ = document_id(tenant, entry.uri)
+    left.audited.add(id_)
+    parsed = _audit_one(
+        pipeline, findings, left.source, reader, entry, left.views.pop(id_, None), left.points.pop(id_, [])
+    )
+    if parsed is not None:
+        uris = [member_uri(entry.uri, one.name) for one in parsed.members]
+    else:  # it cannot be opened: what was in it is held, too
+        known = (left.views.get(one) for one in left.inside.get(entry.uri, ()))
+        uris = [view.uri for view in known if view and not view.standing.gone and parent_uri(view.uri) == entry.uri]
+    opener = reader if isinstance(reader, Opener) else Opener(reader, pipeline.parser)
+    for uri in uris:
+        if not pipeline.ledger.documents.is_forgotten(document_id(tenant, uri)):
+            _audit_tree(pipeline, findings, left, opener, entry._replace(uri=uri))
+
+
 def audit_some(pipeline: Pipeline, collection: str, source: KnownSource, uris: Sequence[str]) -> Findings:
     """Audit these documents of a source: costs what they cost, however many there are besides."""
     findings = Findings()
     ids = {uri: document_id(source.tenant, uri) for uri in uris}
     views = pipeline.ledger.views.documents(collection, ids=list(ids.values()))
+    outside = pipeline.reader(source)
     for uri, id_ in ids.items():
-        entry = pipeline.reader(source).stat(uri)
+        reader = outside if parent_uri(uri) is None else Opener(outside, pipeline.parser)
+        try:
+            entry = reader.stat(uri)
+        except ContainerGone:
+            entry = None
         view = views.get(id_)
         if view is None or view.standing.due:
             continue  # forgotten or changed meanwhile
         points = pipeline.index.scroll(collection, source.tenant, document_id=id_, with_vectors=True)
         if entry is not None:
-            _audit_one(pipeline, findings, source, entry, view, list(points))
+            _audit_one(pipeline, findings, source, reader, entry, view, list(points))
         elif not view.standing.removal_held:
             _suspect(findings.orphaned, findings, source.tenant, uri)  # its removal was never heard of
     return findings
@@ -114,39 +155,49 @@ def _audit_one(
     pipeline: Pipeline,
     findings: Findings,
     source: KnownSource,
+    reader: SourceReader | Opener,
     entry: SourceEntry,
     view: View | None,
     there: list[StoredPoint],
-) -> None:
+) -> ParsedDocument | None:
+    """Audit one document; returns what it is now, None if that is refused."""
     findings.documents += 1
     findings.chunks += len(there)
     repeated = [n for n in Counter(point.payload["meta"]["ordinal"] for point in there).values() if n > 1]
     hash_: str | None
     parsed: ParsedDocument | None
+    now: ParsedDocument | None = None
     try:
-        hash_, parsed = _read(pipeline, source, entry, view)
+        hash_, parsed = _read(pipeline, reader, entry, view)
+        now = parsed
     except Refusal:
         findings.held.append(entry.uri)
         hash_, parsed = _last_good(pipeline, view)
-    if parsed is None:
-        expected: tuple[Chunk, ...] = ()
-    else:
-        limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
-        expected = chunk(parsed, pipeline.tokenizer, max_tokens=limit)
+    findings.documents -= now is not None and wraps(now)
+    expected = () if parsed is None or not parsed.blocks else _cut(pipeline, parsed)
     if expected and not there:
         _suspect(findings.missing, findings, source.tenant, entry.uri)
     elif _faults(pipeline, source, entry.uri, view, hash_, parsed, expected, there):
         faults = findings.duplicate if repeated else findings.stale
         _suspect(faults, findings, source.tenant, entry.uri)
+    return now
+
+
+def _cut(pipeline: Pipeline, parsed: ParsedDocument) -> tuple[Chunk, ...]:
+    limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
+    return chunk(parsed, pipeline.tokenizer, max_tokens=limit)
 
 
 def _read(
-    pipeline: Pipeline, source: KnownSource, entry: SourceEntry, view: View | None
+    pipeline: Pipeline, reader: SourceReader | Opener, entry: SourceEntry, view: View | None
 ) -> tuple[str | None, ParsedDocument]:
     """(content hash, parse) of what the source holds now, by the rules of the pipeline."""
     if entry.problem is not None:
         raise entry.problem
-    fetched = pipeline.reader(source).fetch(entry.uri, max_bytes=pipeline.limits.document_bytes)
+    try:
+        fetched = reader.fetch(entry.uri, max_bytes=pipeline.limits.document_bytes)
+    except ContainerGone:
+        fetched = None
     if fetched is None:
         return None, ParsedDocument("", "", ())  # gone since it was listed: nothing should be there
     hash_ = content_hash(fetched.body)
@@ -154,16 +205,21 @@ def _read(
         # Refused under this pipeline before, and its reason stands: a bomb need not go off again.
         raise Refusal(Reason(view.refusals[0]["reason"]), view.refusals[0]["detail"])
     parsed = pipeline.parser.parse(fetched.body, document_name(entry.uri))
+    if parsed.members and (refusal := too_deep(entry.uri)):
+        raise refusal
     check(parsed, DOCUMENT_RULES)
-    limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
-    check(Cut(chunk(parsed, pipeline.tokenizer, max_tokens=limit), limit), CHUNK_RULES)
+    parsed = visible(parsed, pipeline.limits.hidden_text)
+    if not wraps(parsed):
+        limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
+        check(Cut(_cut(pipeline, parsed), limit), CHUNK_RULES)
     return hash_, parsed
 
 
 def _last_good(pipeline: Pipeline, view: View | None) -> tuple[str | None, ParsedDocument | None]:
     if view is None or view.last_hash is None or view.parser is None:
         return None, None
-    return view.last_hash, pipeline.ledger.parses.get(view.tenant, view.last_hash, view.parser)
+    parsed = pipeline.ledger.parses.get(view.tenant, view.last_hash, view.parser)
+    return view.last_hash, parsed and visible(parsed, pipeline.limits.hidden_text)
 
 
 def _faults(
@@ -200,7 +256,8 @@ def _differs(
     found = (payload["content"], meta["headings"], meta["page"], meta["ordinal"], payload["chunk_hash"])
     should = (want.text, list(want.headings), want.page, want.ordinal, want.hash)
     about = (meta["title"], payload["content_hash"], sorted(payload["acl"]), meta["metadata"])
-    known = (parsed and parsed.title, hash_, sorted(attributes.acl), dict(attributes.metadata))
+    said = {**(parsed.metadata if parsed else {}), **attributes.metadata}
+    known = (parsed and parsed.title, hash_, sorted(attributes.acl), said)
     return found != should or about != known
 
 
@@ -223,13 +280,9 @@ def _points(
     for tenant in sorted(tenants):
         prefixes = [uri for of, uri in scope if of == tenant]
         for point in pipeline.index.scroll(collection, tenant, with_vectors=True):
-            if whole or any(_under(point.payload["uri"], prefix) for prefix in prefixes):
+            if whole or any(lies_in(point.payload["uri"], prefix) for prefix in prefixes):
                 found.setdefault(point.payload["document_id"], []).append(point)
     return found
-
-
-def _under(uri: str, prefix: str) -> bool:
-    return uri == prefix or (prefix.endswith("/") and uri.startswith(prefix))
 
 
 def _owned(pipeline: Pipeline, source: KnownSource, uri: str) -> bool:

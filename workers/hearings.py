@@ -8,6 +8,7 @@ from infra.ledger.records import Hearing
 from infra.ledger.sources import KnownSource
 from infra.ports import Record
 from schemas.events import DocumentEvent
+from schemas.identity import outermost
 from workers.understand import Refused, Why, excerpt, happened_at, understand
 
 _log = structlog.get_logger("penstock.intake")
@@ -53,7 +54,8 @@ def judge(record: Record, owners: Owners) -> tuple[list[Hearing], Refused | None
 
 def owners_of(event: DocumentEvent, owners: Owners) -> list[KnownSource] | Refused:
     """The sources that own an event's document; of its tenant only, where it names one."""
-    uri, tenant = event.data.uri, event.data.tenant
+    # An event about what lies in a container is one about the container.
+    uri, tenant = outermost(event.data.uri), event.data.tenant
     owning = owners.of(uri)
     if not owning:
         return Refused(Why.NO_SOURCE, excerpt(f"no declared source owns it: {uri}"))
@@ -68,4 +70,4 @@ def owners_of(event: DocumentEvent, owners: Owners) -> list[KnownSource] | Refus
 def hearings_of(event: DocumentEvent, owning: Iterable[KnownSource]) -> list[Hearing]:
     """That each of these sources heard of the event."""
     data, at = event.data, happened_at(event)
-    return [Hearing(source.tenant, data.uri, source.id, data.acl, data.metadata, at) for source in owning]
+    return [Hearing(source.tenant, outermost(data.uri), source.id, data.acl, data.metadata, at) for source in owning]

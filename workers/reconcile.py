@@ -12,7 +12,7 @@ from infra.ledger.sources import KnownSource
 from infra.ports import SourceReader
 from schemas.documents import SourceEntry
 from schemas.errors import Reason, Refusal
-from schemas.identity import document_id
+from schemas.identity import document_id, parent_uri
 from schemas.sources import owners
 
 
@@ -69,7 +69,9 @@ def reconcile(
     """
     root = reader.root_identity()
     result = Reconciled(source, now, root, source.root_identity not in (None, root))
-    known = {document.uri: document for document in ledger.documents.known(source.tenant, source.uri)}
+    # What lies in a container is heard of by the work on that one.
+    listable = (one for one in ledger.documents.known(source.tenant, source.uri) if parent_uri(one.uri) is None)
+    known = {document.uri: document for document in listable}
     result.live = len(known)
     nested = [other for other in others if other.uri.startswith(source.uri) and other.uri != source.uri]
     forgotten = ledger.documents.forgotten()

@@ -15,6 +15,7 @@ from infra.ledger.records import Claim
 from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from schemas.errors import Unreachable
+from schemas.identity import lies_in
 from workers.advance import finish, migrating
 from workers.lease import Lease, LeaseLost
 from workers.pipeline.batch import Outcome, work
@@ -192,14 +193,14 @@ def _asked_for(outcome: Outcome, scope: Scope | None) -> bool:
     if scope is None:
         return True
     of, uri = outcome.claim.tenant, outcome.claim.uri
-    return any(of == tenant and (uri == one or (one.endswith("/") and uri.startswith(one))) for tenant, one in scope)
+    return any(of == tenant and lies_in(uri, one) for tenant, one in scope)
 
 
 def _count(pipeline: Pipeline, report: Report, outcomes: Sequence[Outcome], moved: int, scope: Scope | None) -> None:
     counts, documents = pipeline.tally.counts, report.documents
     last = {one.claim.document_id: one.verdict for one in outcomes if _asked_for(one, scope)}
-    for verdict in last.values():
-        documents[verdict] += 1
+    documents.update(verdict for verdict in last.values() if verdict)
+    documents["seen"] += pipeline.ledger.views.inside(scope)
     documents["added"] -= moved
     documents["removed"] -= moved
     documents["moved"] += moved

@@ -50,6 +50,7 @@ class Worker:
         """
         for _ in range(ROUNDS):
             began = running_time()
+            members = self.pipeline.tally.counts["members_heard"]
             claims = self.pipeline.ledger.documents.claim(
                 owner=self.pipeline.owner,
                 now=self.pipeline.now(),
@@ -60,7 +61,10 @@ class Worker:
                 ids=ids,
                 fingerprint=self.pipeline.fingerprint.to_json(),
             )
-            if not claims or not self._work(claims, began):
+            goes_on = bool(claims) and self._work(claims, began)
+            if self.pipeline.tally.counts["members_heard"] > members:
+                self.dispatcher.wake(now=self.pipeline.now())
+            if not goes_on:
                 return
 
     def _work(self, claims: Sequence[Claim], began: float) -> bool:

@@ -1,5 +1,6 @@
 """The life of a document in the ledger: heard (hearing.py), in hand (claims.py), and what is asked about it."""
 
+import json
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -7,10 +8,11 @@ import sqlalchemy as sa
 from infra.ledger.claims import Claims
 from infra.ledger.database import Database
 from infra.ledger.hearing import Hearings
-from infra.ledger.records import KnownDocument, Priority
+from infra.ledger.records import KnownDocument, KnownMember, Priority
 from infra.ledger.scopes import DUE, LIVE, Scope, in_prefix, in_scope
 from infra.ledger.settling import parts
 from infra.ledger.tables import documents, forgotten, history, indexed
+from schemas.identity import parent_uri
 
 
 class Documents(Hearings, Claims):
@@ -27,6 +29,20 @@ class Documents(Hearings, Claims):
         query = sa.select(*columns, d.content_hash, d.source_id).where(LIVE, in_prefix(tenant, uri))
         with self._database.connect() as connection:
             return [KnownDocument._make(row) for row in connection.execute(query).all()]
+
+    def members(self, tenant: str, container: str) -> list[KnownMember]:
+        """What is known to lie in a container itself, not in one that lies in it; tombstones, too."""
+        d = documents.c
+        columns = (d.uri, d.content_hash, d.held_reason.is_not(None), d.held_hash, d.removal_held_at.is_not(None))
+        query = sa.select(*columns, d.gone_at.is_not(None), d.source_id, d.acl, d.metadata)
+        query = query.where(in_prefix(tenant, container + "!/"))
+        with self._database.connect() as connection:
+            rows = connection.execute(query).all()
+        return [
+            KnownMember(*row[:-2], *(None if one is None else json.loads(one) for one in row[-2:]))
+            for row in rows
+            if parent_uri(row.uri) == container
+        ]
 
     def hold_removals(self, ids: Sequence[str], *, at: float) -> None:
         """Park documents whose removal was not believed."""
@@ -56,12 +72,13 @@ class Documents(Hearings, Claims):
         with self._database.connect() as connection:
             return connection.scalar(query) or 0
 
-    def erase(self, ids: Sequence[str]) -> None:
-        """Delete every trace of documents but a content-free mark."""
+    def erase(self, ids: Sequence[str], *, mark: Sequence[str] | None = None) -> None:
+        """Delete every trace of documents but a content-free mark of those in `mark` (None: all of them)."""
         with self._database.begin() as connection:
             for part in parts(ids):
                 for table in (history, indexed, forgotten, documents):
                     connection.execute(sa.delete(table).where(table.c.document_id.in_(part)))
+            for part in parts(ids if mark is None else mark):
                 connection.execute(sa.insert(forgotten), [{"document_id": one} for one in part])
 
     def forget_collection(self, collection: str) -> None:

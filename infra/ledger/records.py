@@ -154,6 +154,20 @@ class Waiting(NamedTuple):
     alone: bool
 
 
+class KnownMember(NamedTuple):
+    """A document inside a container, gone or not, as it is compared with what its container holds now."""
+
+    uri: str
+    content_hash: str | None
+    held: bool
+    held_hash: str | None
+    removal_held: bool
+    gone: bool
+    source_id: int
+    acl: tuple[str, ...] | None
+    metadata: Mapping[str, str] | None
+
+
 class KnownDocument(NamedTuple):
     """A document as reconcile compares it with a listing."""
 

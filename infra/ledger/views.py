@@ -1,20 +1,24 @@
 """Questions about all documents: what people are shown, and what runs decide by. Nothing here writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from infra.ledger.claims import read_indexed
 from infra.ledger.database import Database
 from infra.ledger.records import Indexed
-from infra.ledger.scopes import DUE, LIVE, Scope, in_scope
+from infra.ledger.scopes import DUE, INSIDE, LIVE, Scope, in_scope
 from infra.ledger.settling import parts
 from infra.ledger.tables import documents, history, indexed, sources
 from schemas.errors import TODO, Reason
 from schemas.freshness import Standing, latest
+from schemas.identity import containers_of, document_id
 from schemas.sources import Source
+
+#: Containers without a text of their own: their members are what counts.
+_WRAPPER = sa.func.coalesce(documents.c.kind, "") == "zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +66,33 @@ class Views:
             query, held_by = query.where(condition), held_by.where(condition)
         with self._database.connect() as connection:
             entries = {row.document_id: read_indexed(row) for row in connection.execute(held_by)}
-            return {row.document_id: _view(row, entries.get(row.document_id)) for row in connection.execute(query)}
+            rows = connection.execute(query).all()
+            doubt = _doubtful(connection, ((row.tenant, row.uri) for row in rows))
+        return {row.document_id: _view(row, entries.get(row.document_id), doubt) for row in rows}
 
     def standings(self) -> list[Standing]:
         """The standing of every document: what status counts."""
         d = documents.c
-        columns = (d.gone_at, d.removal_held_at, d.held_reason, DUE, d.verified_at, d.source_id)
+        inside = sa.case((INSIDE, d.uri))
+        columns = (d.gone_at, d.removal_held_at, d.held_reason, DUE, d.verified_at, d.source_id, d.tenant, inside)
         with self._database.connect() as connection:
             declared = {
                 row.id: (Source.model_validate_json(row.declared).freshness, row.verified_at)
                 for row in connection.execute(sa.select(sources))
             }
-            rows = connection.execute(sa.select(*columns)).all()
+            # A container that is but a wrapper is no document to count, unless it is refused.
+            rows = connection.execute(sa.select(*columns).where(~_WRAPPER | d.held_reason.is_not(None))).all()
+            doubt = _doubtful(connection, ((row.tenant, row[-1]) for row in rows if row[-1]))
         return [
             Standing(
                 gone=gone is not None,
-                removal_held=parked is not None,
+                removal_held=parked is not None or doubt.parked(tenant, uri),
                 held=reason is not None,
-                due=due,
+                due=due or doubt.due(tenant, uri),
                 verified_at=latest(verified, declared.get(source, (0, None))[1]),
                 target_s=declared.get(source, (0, None))[0],
             )
-            for gone, parked, reason, due, verified, source in rows
+            for gone, parked, reason, due, verified, source, tenant, uri in rows
         ]
 
     def refusals(self, scope: Scope | None = None) -> list[dict[str, Any]]:
@@ -118,6 +127,15 @@ class Views:
             indexed.join(documents, indexed.c.document_id == documents.c.document_id)
         )
         query = query.where(indexed.c.collection == (collection or ""))
+        if scope is not None:
+            query = query.where(in_scope(scope))
+        with self._database.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def inside(self, scope: Scope | None = None) -> int:
+        """How many more documents a scope has than its sources list: live ones inside others, less mere wrappers."""
+        wrappers = _WRAPPER & documents.c.held_reason.is_(None)
+        query = sa.select(sa.func.sum(sa.case((INSIDE, 1), else_=0) - sa.case((wrappers, 1), else_=0))).where(LIVE)
         if scope is not None:
             query = query.where(in_scope(scope))
         with self._database.connect() as connection:
@@ -160,8 +178,8 @@ class Views:
             return connection.scalar(query) or 0
 
     def live(self, source_id: int) -> int:
-        """How many documents of a source are not gone. Reads them all."""
-        where = (documents.c.source_id == source_id) & LIVE
+        """How many documents of a source are not gone, what is inside others not counted. Reads them all."""
+        where = (documents.c.source_id == source_id) & LIVE & ~INSIDE
         with self._database.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(documents).where(where)) or 0
 
@@ -204,13 +222,39 @@ def _conditions(ids: Sequence[str] | None, scope: Scope | None) -> list[sa.Colum
     return by_id + ([] if scope is None else [in_scope(scope)])
 
 
-def _view(row: sa.Row[Any], entry: Indexed | None) -> View:
+class _Doubt(NamedTuple):
+    """Containers that cast doubt on what lies in them, as (tenant, URI): due ones, and ones whose removal is parked."""
+
+    due_ones: set[tuple[str, str]]
+    parked_ones: set[tuple[str, str]]
+
+    def due(self, tenant: str, uri: str | None) -> bool:
+        return bool(self.due_ones) and any((tenant, one) in self.due_ones for one in containers_of(uri or ""))
+
+    def parked(self, tenant: str, uri: str | None) -> bool:
+        return bool(self.parked_ones) and any((tenant, one) in self.parked_ones for one in containers_of(uri or ""))
+
+
+def _doubtful(connection: sa.Connection, places: Iterable[tuple[str, str]]) -> _Doubt:
+    """Those of the containers these (tenant, URI) lie in that cast doubt on them."""
+    ids = {document_id(tenant, uri) for tenant, place in places for uri in containers_of(place)}
+    d, parked = documents.c, documents.c.removal_held_at.is_not(None)
+    found = _Doubt(set(), set())
+    for part in parts(sorted(ids)):
+        query = sa.select(d.tenant, d.uri, DUE, parked).where(d.document_id.in_(part), DUE | parked)
+        for tenant, uri, due, held_back in connection.execute(query):
+            found.due_ones.update([(tenant, uri)] if due else [])
+            found.parked_ones.update([(tenant, uri)] if held_back else [])
+    return found
+
+
+def _view(row: sa.Row[Any], entry: Indexed | None, doubt: _Doubt) -> View:
     target = Source.model_validate_json(row.declared).freshness if row.declared else 0
     standing = Standing(
         gone=row.gone_at is not None,
-        removal_held=row.removal_held_at is not None,
+        removal_held=row.removal_held_at is not None or doubt.parked(row.tenant, row.uri),
         held=row.held_reason is not None,
-        due=row.heard > row.settled,
+        due=row.heard > row.settled or doubt.due(row.tenant, row.uri),
         verified_at=latest(row.verified_at, row.source_verified_at),
         target_s=target,
     )

@@ -69,6 +69,34 @@ def remove(ledger, name):
     return one
 
 
+# What lies in others
+
+
+def test_a_container_s_members_are_found_by_it_and_doubted_with_it(ledger):
+    ledger.sources.register(Source(tenant="t", uri="file:///"))
+    for name in ("z.zip", "z.zip!/a", "z.zip!/y.zip", "z.zip!/y.zip!/b", "z.zipped", "z.zip%21/c", "z"):
+        index(ledger, name)
+    known = {one.uri for one in ledger.documents.members("t", "file:///z.zip")}
+    assert known == {"file:///z.zip!/a", "file:///z.zip!/y.zip"}
+    scope = [("t", "file:///z.zip")]
+    inside = {"file:///z.zip", "file:///z.zip!/a", "file:///z.zip!/y.zip", "file:///z.zip!/y.zip!/b"}
+    assert {one.uri for one in ledger.views.documents("a", scope=scope).values()} == inside
+    assert (ledger.views.inside(), ledger.views.live(1)) == (3, 4)
+
+    def doubted(what):
+        views = ledger.views.documents(
+            "a", ids=[document_id("t", f"file:///{name}") for name in ("z.zip!/y.zip!/b", "z")]
+        )
+        each = {one.uri.removeprefix("file:///"): getattr(one.standing, what) for one in views.values()}
+        return each, sum(getattr(one, what) for one in ledger.views.standings())
+
+    assert doubted("due") == ({"z.zip!/y.zip!/b": False, "z": False}, 0)
+    hear(ledger, "z.zip")
+    assert doubted("due") == ({"z.zip!/y.zip!/b": True, "z": False}, 4)
+    ledger.documents.hold_removals([document_id("t", "file:///z.zip!/y.zip")], at=NOW)
+    assert doubted("removal_held") == ({"z.zip!/y.zip!/b": True, "z": False}, 2)
+
+
 # Heard and due
 
 

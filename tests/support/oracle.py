@@ -19,6 +19,7 @@ from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.chunking import chunk
 from workers.parsing.registry import parse
 from workers.pipeline.shape import document_name
+from workers.pipeline.visible import visible
 
 #: Cosine from which two vectors count as the same.
 SAME = 0.999
@@ -77,7 +78,7 @@ def points(tenant: str, uri: str, body: bytes, recipe: Recipe, attributes: Attri
             "page": one.page,
             "ordinal": one.ordinal,
             "embedding_model": recipe.model,
-            "metadata": dict(attributes.metadata),
+            "metadata": {**parsed.metadata, **dict(attributes.metadata)},
         }
         wanted[point_id(document, one.hash, one.occurrence)] = Wanted(seen, vector)
     return wanted
@@ -114,4 +115,5 @@ def _parsed(body: bytes, name: str) -> ParsedDocument | None:
         check(parsed, DOCUMENT_RULES)
     except Refusal:
         return None
-    return parsed
+    seen = visible(parsed, "skip")
+    return seen if seen.blocks or seen.members else None

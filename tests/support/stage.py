@@ -62,6 +62,9 @@ class ParserInProcess:
 
     parse = staticmethod(registry.parse)
 
+    def extract(self, body: bytes, name: str, member: str) -> bytes | None:
+        return registry.extract(body, name, member)
+
 
 class Folder:
     """A tenant's source, as a test changes it. Every change gives a file a time it never had."""

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import sys
 import time
+import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -290,6 +291,38 @@ def test_forgetting_a_text_that_another_document_has_too_keeps_that_one(folder: 
     plant.audit()
     # The copy that stays can still be carried to another model without being parsed again.
     assert plant.index(folder, PENSTOCK_MODEL="stub-32")["chunks"]["total"] == 2
+
+
+def test_an_archive_is_planned_and_forgotten_with_what_is_in_it(folder: Path, plant: Plant) -> None:
+    def telling() -> list[str]:
+        return [text for text in plant.texts(CANARY) if CANARY in text]
+
+    archive = folder / "all.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.md", f"# Payroll\n\nThe word is {CANARY}.\n")
+        file.writestr("b.md", f"# Wages\n\nNot {CANARY} again.\n")
+    planned = plant.json("plan", archive)["documents"]
+    assert (planned["seen"], planned["added"]) == (2, 2)
+    report = plant.index(archive)["documents"]  # a source of its own, with all that is in it
+    assert (report["seen"], report["added"]) == (2, 2)
+    assert plant.json("plan", folder)["documents"]["unchanged"] == 2
+    assert plant.index(folder)["documents"]["added"] == 2
+    assert plant.json("status")["documents"]["fresh"] == 4
+    member = uri(archive) + "!/b.md"
+    assert plant.json("status", member)["uri"] == member
+    plant.json("forget", member)
+    assert len(telling()) == 1
+    plant.json("reindex", folder, "--force")
+    assert len(telling()) == 1, "a member that was forgotten stays away"
+    assert plant.audit()["documents"] == 3
+    assert plant.json("forget", uri(archive))["documents"] == [uri(archive), uri(archive) + "!/a.md"]
+    assert _traces(plant.home, [CANARY]) == []
+    plant.index(folder)
+    assert telling() == []
+    # Remembered, it comes back, but for the member that was forgotten by itself.
+    plant.index(folder, "--remember", uri(archive))
+    assert len(telling()) == 1
+    plant.audit()
 
 
 def test_a_tenant_is_forgotten_whole_and_others_are_left_alone(folder: Path, plant: Plant) -> None:

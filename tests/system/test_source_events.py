@@ -1,9 +1,11 @@
 """What happens in a bucket, whatever its notifications do: the index ends up as the bucket is, by real processes."""
 
+import io
 import json
 import random
 import time
 import unicodedata
+import zipfile
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from urllib.parse import quote_plus
@@ -145,6 +147,27 @@ def test_where_a_put_is_seen_to_be_searchable_the_lag_is_seen_too(plant, bucket)
     assert sample(plant.intake_port, "penstock_records_total")["taken"] > 0
     assert sample(plant.intake_port, "penstock_ledger_up")[""] == 1
     assert sample(plant.intake_port, "penstock_source_freshness_seconds")[f"{bucket.tenant} {bucket.uri}"] == 86_400
+
+
+def test_what_is_in_an_archive_is_found_follows_it_and_goes_with_it(plant, bucket):
+    """Its members are heard of by the worker that opened it, and any worker takes them up, at once."""
+
+    def zipped(**members: str) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, text in members.items():
+                archive.writestr(f"{name}.md", policy(text))
+        bucket.client.put_object(Bucket=bucket.name, Key="all.zip", Body=file.getvalue())
+
+    def found() -> dict[str, str]:
+        return {key: hit["text"] for key, hit in bucket.search().items()}
+
+    zipped(a="the first", b="the second")
+    plant.until(lambda: found().keys() == {"all.zip!/a.md", "all.zip!/b.md"})
+    zipped(b="another second", c="the third")
+    plant.until(lambda: found().keys() == {"all.zip!/b.md", "all.zip!/c.md"} and "another" in found()["all.zip!/b.md"])
+    bucket.delete("all.zip")
+    plant.until(lambda: not found())
 
 
 def forged(bucket, key: str, name: str, sequencer: str = "00") -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from infra.ledger.records import Claim, Held
 from schemas.errors import Reason, Refusal
 from workers.pipeline import outcome
-from workers.pipeline.outcome import FIRST_RETRY_S, LONGEST_RETRY_S, NEVER_THERE
+from workers.pipeline.outcome import FIRST_RETRY_S, LONGEST_RETRY_S, UNCOUNTED
 from workers.pipeline.parts import Blocked, Content, Gone, Missing, Unchanged, Unreached
 
 NOW = 1000.0
@@ -112,7 +112,7 @@ def test_a_removed_document_leaves_a_tombstone_and_no_trust_in_what_was():
 def test_what_was_never_searchable_or_is_long_gone_is_not_removed_again():
     """Each was counted as a removal of the hour, and a few dozen of them had real ones doubted."""
     never, again = outcome.gone(claim(last_hash=None), now=NOW), outcome.gone(claim(gone=True), now=NOW)
-    assert (never.event, never.values["gone_at"], never.erased) == ("", NEVER_THERE, True)
+    assert (never.event, never.values["gone_at"], never.erased) == ("", UNCOUNTED, True)
     assert (again.event, "gone_at" in again.values, again.erased) == ("", False, True)
     suspected = outcome.gone(claim(last_hash=None, recover=True), now=NOW)
     assert (suspected.event, suspected.values["gone_at"]) == ("removed", NOW)

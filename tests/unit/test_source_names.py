@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.source_names import Exclusions, source_uri
+from infra.source_names import Exclusions, document_uri, source_uri
 from schemas.errors import UsageError
 from schemas.identity import file_path, file_uri
 
@@ -16,6 +16,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a b.md").write_text("text")
     return file_uri(os.fsencode(tmp_path))
+
+
+def test_what_is_inside_a_container_is_named_by_both(here: str, tmp_path: Path) -> None:
+    assert document_uri("docs/a b.zip!/ö/x!.md") == f"{here}/docs/a%20b.zip!/%C3%B6/x%21.md"
+    assert document_uri(f"{here}/docs/a%20b.zip!/%C3%B6/x%21.md") == f"{here}/docs/a%20b.zip!/%C3%B6/x%21.md"
+    assert document_uri("s3://b/in.zip!/in.eml!/a.md") == "s3://b/in.zip!/in.eml!/a.md"
+    # A folder may well have such a name.
+    folder = tmp_path / "docs" / "hurry!"
+    folder.mkdir(parents=True)
+    (folder / "a.md").write_text("Now.")
+    assert document_uri("docs/hurry!/a.md") == f"{here}/docs/hurry%21/a.md"
 
 
 @pytest.mark.parametrize("argument", ["docs", "docs/", "./docs", "docs/../docs//"])

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from infra.failpoints import reach
 from infra.ledger.records import Claim, Settlement
 from schemas.errors import Reason, Refusal
+from schemas.identity import parent_uri
 from workers.advance import ours
 from workers.pipeline import outcome
 from workers.pipeline.changes import changes
 from workers.pipeline.embed import embed, vector_keys
 from workers.pipeline.look import look
+from workers.pipeline.members import WRAPPER, Opener, hear_members, wraps
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged, Unreached
 from workers.pipeline.shape import carry_over, shape
 from workers.pipeline.write import Draft, write
@@ -55,8 +57,9 @@ def work(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals) -> Ite
 def _groups(pipeline: Pipeline, claims: Iterable[Claim], removals: Removals) -> Iterator[list[_Found]]:
     group: list[_Found] = []
     size = 0
+    opened: dict[int, Opener] = {}
     for claim in claims:
-        found = look(pipeline, claim)
+        found = look(pipeline, claim, opened)
         if isinstance(found, Gone):
             found = _judged(claim, removals)
         shaped: Shaped | Blocked | None = None
@@ -77,6 +80,8 @@ def _groups(pipeline: Pipeline, claims: Iterable[Claim], removals: Removals) -> 
 
 def _judged(claim: Claim, removals: Removals) -> Look:
     """Whether a document that is not found is gone (promise P7)."""
+    if parent_uri(claim.uri) is not None:
+        return Gone()  # its container says so, or went before it: that removal has been judged
     if removals.awaits(claim):
         return Missing(judged=False)
     # A tombstone was believed when it was made: there is no good version to lose, only late writes to clear away.
@@ -102,15 +107,23 @@ def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outco
         if settlement is None:
             continue  # its claim has moved on to another worker, who will say what became of it
         settlements.append(settlement)
-        outcomes.append(
-            Outcome(claim, outcome.verdict(claim, seen), seen.content_hash if isinstance(seen, Content) else None)
-        )
+        hash_ = seen.content_hash if isinstance(seen, Content) else None
+        verdict = outcome.NOTHING if _wrapping(found) else outcome.verdict(claim, seen)
+        outcomes.append(Outcome(claim, verdict, hash_))
+    hear_members(pipeline, ((found.claim, found.look, found.shaped) for found in group))
     settled = _record(pipeline, settlements, written.values())
     reach("settle.after")
     for one in outcomes:
         pipeline.progress(one.claim.uri)
         if one.claim.document_id in settled:
             yield one
+
+
+def _wrapping(found: _Found) -> bool:
+    """Whether a container is nothing but that: what is counted are its members."""
+    if found.shaped is not None and isinstance(found.look, Content):
+        return wraps(found.shaped.parsed)
+    return found.claim.kind == WRAPPER and isinstance(found.look, Unchanged | Gone)
 
 
 def _draft(pipeline: Pipeline, shaped: Shaped) -> Draft:

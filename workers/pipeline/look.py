@@ -2,9 +2,11 @@
 
 from infra.failpoints import reach
 from infra.ledger.records import Claim
+from infra.ports import SourceReader
 from schemas.documents import ParsedDocument, SourceEntry
 from schemas.errors import Reason, Refusal, Unreachable
-from schemas.identity import content_hash
+from schemas.identity import content_hash, parent_uri
+from workers.pipeline.members import ContainerGone, Opener, without_container
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Pipeline, Unchanged, Unreached
 
 #: Workers that may die over a document before it is held: fewer and a healthy one is held for the machine's faults.
@@ -17,11 +19,17 @@ def parse_key(parser: str, uri: str) -> str:
     return f"{parser}|{name.rpartition('.')[2].lower() if '.' in name else ''}"
 
 
-def look(pipeline: Pipeline, claim: Claim) -> Look:
-    """Look at one document's source: stat, and only where that leaves a doubt, read and hash."""
+def look(pipeline: Pipeline, claim: Claim, opened: dict[int, Opener]) -> Look:
+    """Look at one document's source: stat, and only where that leaves a doubt, read and hash.
+
+    opened: the containers that are open, by source id; it grows.
+    """
     if not pipeline.owns(claim):
         return Gone()
-    reader = pipeline.reader(pipeline.sources[claim.source_id])
+    source = pipeline.reader(pipeline.sources[claim.source_id])
+    reader: SourceReader | Opener = source
+    if parent_uri(claim.uri) is not None:
+        reader = opened.setdefault(claim.source_id, Opener(source, pipeline.parser))
     try:
         entry = reader.stat(claim.uri)
         if entry is None:
@@ -37,6 +45,8 @@ def look(pipeline: Pipeline, claim: Claim) -> Look:
         return Blocked(refusal, "", news=news)
     except Unreachable as error:
         return Unreached(str(error))
+    except ContainerGone:
+        return without_container(pipeline, claim)
     reach("fetch.after")
     if fetched is None:
         return Gone()

@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 
 from infra.ledger.records import Claim, Indexed, PlacedPoint, Settlement
+from schemas.identity import parent_uri
 from workers.pipeline.changes import place
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Unchanged, Unreached
 from workers.pipeline.write import Draft
@@ -14,8 +15,11 @@ _RELEASED: Mapping[str, object] = dict.fromkeys(
 )
 #: Seconds before a document that could not be reached is tried again: doubled each time, up to an hour.
 FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
-#: When what nobody could have found went, say a temporary object: in none of the hours whose removals are counted.
-NEVER_THERE = 0.0
+#: When what nobody could have found went, say a temporary object, or what was inside a container whose own removal
+#: counts: in none of the hours whose removals are counted.
+UNCOUNTED = 0.0
+#: The verdict on what counts as no document itself.
+NOTHING = ""
 
 
 def unchanged(claim: Claim, found: Unchanged, *, now: float) -> Settlement:
@@ -30,7 +34,7 @@ def gone(claim: Claim, *, now: float) -> Settlement:
     values = {**_RELEASED, "verified_at": now, "identity": "", "content_hash": None, "parser": None}
     removed = not claim.gone and may_be_searchable(claim)
     if not claim.gone:
-        values["gone_at"] = now if removed else NEVER_THERE
+        values["gone_at"] = now if removed and parent_uri(claim.uri) is None else UNCOUNTED
     return Settlement(claim, values, erased=True, event="removed" if removed else "")
 
 

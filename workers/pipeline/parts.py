@@ -10,7 +10,7 @@ from infra.ledger import Ledger
 from infra.ledger.records import Attributes, Claim
 from infra.ledger.sources import KnownSource
 from infra.ports import Embedder, Index, SourceReader, Tokenizer
-from schemas.documents import Chunk, ParsedDocument
+from schemas.documents import Chunk, HiddenText, ParsedDocument
 from schemas.errors import Refusal
 from schemas.fingerprint import Fingerprint, PipelineFingerprint
 from schemas.sources import owners
@@ -19,12 +19,16 @@ from workers.parsing.registry import Parser
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on the work: bytes of a document and of a group worked on together, documents of a claim."""
+    """Bounds on the work: bytes of a document and of a group worked on together, documents of a claim.
+
+    hidden_text: what comes of text that no reader of a document sees.
+    """
 
     document_bytes: int
     group_bytes: int
     claim_documents: int
     chunk_tokens: int
+    hidden_text: HiddenText = "skip"
 
 
 @dataclass
@@ -153,7 +157,10 @@ Look = Unchanged | Gone | Missing | Blocked | Unreached | Content
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """A version cut into chunks. `look` is what the source said: no `Content` when an older version is carried over."""
+    """A version cut into chunks. `look` is what the source said: no `Content` when an older version is carried over.
+
+    metadata: what its points say: what the format says, and over it what its source and its events say.
+    """
 
     claim: Claim
     look: Look
@@ -164,4 +171,5 @@ class Shaped:
     parse_key: str
     fingerprint: Fingerprint
     attributes: Attributes
+    metadata: Mapping[str, str]
     chunks: tuple[Chunk, ...]

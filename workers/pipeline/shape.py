@@ -5,21 +5,27 @@ from urllib.parse import unquote
 from infra.failpoints import reach
 from infra.ledger.records import Claim
 from schemas.documents import Chunk, ParsedDocument
-from schemas.errors import Refusal
+from schemas.errors import Reason, Refusal
 from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.chunking import chunk
 from workers.pipeline.look import parse_key
+from workers.pipeline.members import too_deep
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged
+from workers.pipeline.visible import ALL_HIDDEN, metadata, visible
 
 
 def shape(pipeline: Pipeline, claim: Claim, found: Content) -> Shaped | Blocked:
     """Parse and cut one version."""
     try:
         parsed = found.parsed or _parse(pipeline, claim, found.body or b"")
+        if parsed.members and (refusal := too_deep(claim.uri)):
+            raise refusal
         chunks = _cut(pipeline, parsed)
     except Refusal as refusal:
         return Blocked(refusal, found.identity, found.content_hash)
-    fingerprint = pipeline.fingerprint.of_kind(parsed.kind)
+    if not chunks and not parsed.members:
+        return Blocked(Refusal(Reason.NO_TEXT, ALL_HIDDEN), found.identity, found.content_hash)
+    fingerprint, attributes = pipeline.fingerprint.of_kind(parsed.kind), pipeline.attributes(claim)
     key = parse_key(fingerprint.parser, claim.uri)
     return Shaped(
         claim,
@@ -30,7 +36,8 @@ def shape(pipeline: Pipeline, claim: Claim, found: Content) -> Shaped | Blocked:
         parsed,
         key,
         fingerprint,
-        pipeline.attributes(claim),
+        attributes,
+        metadata(parsed, pipeline.limits.hidden_text, attributes.metadata),
         chunks,
     )
 
@@ -64,6 +71,7 @@ def carry_over(pipeline: Pipeline, claim: Claim, found: Look) -> Shaped | None:
         claim.parser,
         fingerprint,
         attributes,
+        metadata(parsed, pipeline.limits.hidden_text, attributes.metadata),
         _cut(pipeline, parsed),
     )
 
@@ -85,6 +93,10 @@ def _parse(pipeline: Pipeline, claim: Claim, body: bytes) -> ParsedDocument:
 
 
 def _cut(pipeline: Pipeline, parsed: ParsedDocument) -> tuple[Chunk, ...]:
+    """The chunks of what is indexed of a parse: none of a mere container, or where all text is hidden."""
+    parsed = visible(parsed, pipeline.limits.hidden_text)
+    if not parsed.blocks:
+        return ()
     limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
     with pipeline.tally.stage("chunk"):
         chunks = chunk(parsed, pipeline.tokenizer, max_tokens=limit)

@@ -121,7 +121,7 @@ def _payload(pipeline: Pipeline, draft: Draft, position: int, now: float) -> dic
         fingerprint=shaped.fingerprint.digest,
         source_modified_at=modified_at,
         indexed_at=rfc3339(now),
-        metadata=dict(shaped.attributes.metadata),
+        metadata=dict(shaped.metadata),
     )
     return PointPayload(
         id=draft.changes.ids[position],
