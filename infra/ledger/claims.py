@@ -218,7 +218,7 @@ def read_indexed(row: sa.Row[Any]) -> Indexed:
 def _claim(row: sa.Row[Any], held_by: Sequence[Indexed], collection: str, now: float) -> Claim:
     held = None
     if row.held_reason is not None:
-        held = Held(row.held_reason, row.held_detail, row.held_identity, row.held_hash, row.held_fingerprint)
+        held = Held(row.held_reason, row.held_detail, row.held_identity, row.held_hash, row.held_fingerprint or "")
     intent = json.loads(row.intent) if row.intent else {"collection": collection, "ids": []}
     return Claim(
         document_id=row.document_id,
@@ -246,4 +246,6 @@ def _claim(row: sa.Row[Any], held_by: Sequence[Indexed], collection: str, now: f
         crashes=row.crashes + (row.claimed is not None),
         removal_held=row.removal_held_at is not None,
         removal_allowed=row.removal_allowed,
+        characters=row.characters,
+        released=json.loads(row.released)["hash"] if row.released else None,
     )

@@ -11,7 +11,7 @@ from infra.ledger.hearing import Hearings
 from infra.ledger.records import KnownDocument, KnownMember, Priority
 from infra.ledger.scopes import DUE, LIVE, Scope, in_prefix, in_scope
 from infra.ledger.settling import parts
-from infra.ledger.tables import documents, forgotten, history, indexed
+from infra.ledger.tables import documents, findings, forgotten, history, indexed
 from schemas.identity import parent_uri
 
 
@@ -76,7 +76,7 @@ class Documents(Hearings, Claims):
         """Delete every trace of documents but a content-free mark of those in `mark` (None: all of them)."""
         with self._database.begin() as connection:
             for part in parts(ids):
-                for table in (history, indexed, forgotten, documents):
+                for table in (findings, history, indexed, forgotten, documents):
                     connection.execute(sa.delete(table).where(table.c.document_id.in_(part)))
             for part in parts(ids if mark is None else mark):
                 connection.execute(sa.insert(forgotten), [{"document_id": one} for one in part])

@@ -14,6 +14,7 @@ from infra.ledger.database import Database
 from infra.ledger.documents import Documents
 from infra.ledger.letters import DeadLetters
 from infra.ledger.once import Slots, Webhooks
+from infra.ledger.quarantine import Quarantine
 from infra.ledger.sources import Sources
 from infra.ledger.texts import Parses, Vectors
 from infra.ledger.views import Views
@@ -32,6 +33,7 @@ class Ledger:
         self.parses = Parses(database)
         self.vectors = Vectors(database)
         self.views = Views(database)
+        self.quarantine = Quarantine(database)
         self.letters = DeadLetters(database)
         self.slots = Slots(database)
         self.webhooks = Webhooks(database)

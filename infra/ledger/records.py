@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from schemas.fingerprint import Fingerprint
+from schemas.verdicts import Finding
 
 
 class Priority(IntEnum):
@@ -101,6 +102,10 @@ class Claim:
     crashes: int = 0
     removal_held: bool = False
     removal_allowed: bool = False
+    #: Characters of the last good version's text.
+    characters: int | None = None
+    #: Hash of a version that a person let pass.
+    released: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class Settlement:
 
     values: columns of the document to set. indexed: what a collection now holds. erased: no collection holds it any
     more. event, detail: a line of the document's history; "" for none. done: False leaves the document due.
+    findings: what the rules said of the version that was settled or held; None: they were not asked.
     """
 
     claim: Claim
@@ -118,6 +124,7 @@ class Settlement:
     event: str = ""
     detail: str = ""
     done: bool = True
+    findings: tuple[Finding, ...] | None = None
 
 
 class Hearing(NamedTuple):

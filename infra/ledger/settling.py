@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from infra.ledger.records import Indexed, Settlement
-from infra.ledger.tables import documents, history, indexed
+from infra.ledger.tables import documents, findings, history, indexed
 
 _BY_ID = documents.c.document_id == sa.bindparam("_id")
 
@@ -55,6 +55,7 @@ def record_outcomes(connection: sa.Connection, settlements: Sequence[Settlement]
         stale = [{"_id": id_, "_collection": entry.collection} for id_, entry in entries]
         connection.execute(sa.delete(indexed).where(same), stale)
         connection.execute(sa.insert(indexed), [_indexed_row(id_, entry) for id_, entry in entries])
+    _record_findings(connection, settlements, at=at)
     lines = [
         {
             "document_id": one.claim.document_id,
@@ -68,6 +69,28 @@ def record_outcomes(connection: sa.Connection, settlements: Sequence[Settlement]
     ]
     if lines:
         connection.execute(sa.insert(history), lines)
+
+
+def _record_findings(connection: sa.Connection, settlements: Sequence[Settlement], *, at: float) -> None:
+    """Keep what was said last of the good version and of the held one; what is held no longer is not spoken of."""
+    f = findings.c
+    stale: list[dict[str, object]] = []
+    rows = []
+    for one in settlements:
+        id_, said = one.claim.document_id, one.findings
+        holds, decides = one.values.get("held_reason") is not None, "held_reason" in one.values
+        if one.erased or (said is not None if holds else decides):
+            stale.append({"_id": id_, "_held": True})
+        if one.erased or (said is not None and not holds):
+            stale.append({"_id": id_, "_held": False})
+        for number, finding in enumerate(said or ()):
+            row = {"rule": finding.rule, "severity": finding.severity.value, "finding": json.dumps(finding.to_json())}
+            rows.append({"document_id": id_, "held": holds, "number": number, "at": at, **row})
+    if stale:
+        where = (f.document_id == sa.bindparam("_id")) & (f.held == sa.bindparam("_held"))
+        connection.execute(sa.delete(findings).where(where), stale)
+    if rows:
+        connection.execute(sa.insert(findings), rows)
 
 
 def _update(columns: Sequence[str], *, done: bool, at: float) -> sa.Update:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 #: Raise it with every change of these tables, and write a migration; a ledger of a higher format is refused.
-FORMAT = 2
+FORMAT = 3
 
 #: Characters of a URI that an index of PostgreSQL holds: its entries may not pass 2,704 bytes, a URI may.
 HEAD = 512
@@ -102,6 +102,7 @@ documents = sa.Table(
     sa.Column("parser", sa.String),  # which parser version made the stored parse
     sa.Column("kind", sa.String),
     sa.Column("modified_at", sa.Float),
+    sa.Column("characters", sa.BigInteger),  # of its text
     sa.Column("verified_at", sa.Float),
     # What events said of it; null: nothing was said, the source's declaration counts.
     sa.Column("acl", sa.Text),
@@ -113,6 +114,10 @@ documents = sa.Table(
     sa.Column("held_hash", sa.String),
     sa.Column("held_fingerprint", sa.String),
     sa.Column("held_at", sa.Float),
+    sa.Column("held_by", sa.String),  # the code that refused it
+    sa.Column("discarded_at", sa.Float),  # a person has seen it and wants to hear no more of it
+    # A version that a person let pass: its hash, who, why and when, as JSON.
+    sa.Column("released", sa.Text),
     sa.Column("removal_held_at", sa.Float),
     sa.Column("removal_allowed", sa.Boolean, nullable=False, server_default=sa.false()),  # judged: it may go
     sa.Column("gone_at", sa.Float),  # a tombstone: it keeps the generation
@@ -151,6 +156,30 @@ indexed = sa.Table(
     sa.Column("points", sa.Text, nullable=False),  # [[point id, vector key, ordinal, page, headings], ...]
 )
 sa.Index("indexed_collection", indexed.c.collection)
+
+#: What the rules said of the last good version and of a refused one: of each what was said last.
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("document_id", sa.String(36), primary_key=True),
+    sa.Column("held", sa.Boolean, primary_key=True),  # of the version that is held
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("rule", sa.String, nullable=False),
+    sa.Column("severity", sa.String, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("finding", sa.Text, nullable=False),  # schemas.verdicts.Finding as JSON
+)
+
+#: How often each rule was asked and what it answered, by the hour: pass rates over time.
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("hour", sa.BigInteger, primary_key=True),  # seconds since the epoch
+    sa.Column("rule", sa.String, primary_key=True),
+    sa.Column("checked", sa.BigInteger, nullable=False),
+    sa.Column("warned", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False),
+)
 
 history = sa.Table(
     "history",

@@ -166,7 +166,7 @@ def test_processes_that_open_it_at_once_upgrade_it_once(old, file):
     ]
     assert [child.communicate(timeout=60) for child in children] == [(b"opened\n", b"")] * 3
     with sqlite3.connect(file) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
         assert json.loads(connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]) == FORMAT
     connection.close()
 
@@ -174,14 +174,14 @@ def test_processes_that_open_it_at_once_upgrade_it_once(old, file):
 def test_an_upgrade_that_fails_leaves_the_old_ledger_whole(old, file):
     """The last table of the new format is there already: the upgrade fails after all else was done."""
     with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE slots (mine TEXT)")
+        connection.execute("CREATE TABLE verdicts (mine TEXT)")
     connection.close()
     before = dump(file)
-    with pytest.raises(Unreachable, match="slots"):
+    with pytest.raises(Unreachable, match="verdicts"):
         open_ledger(old, now=NOW)
     assert dump(file) == before
     with sqlite3.connect(file) as connection:
-        connection.execute("DROP TABLE slots")
+        connection.execute("DROP TABLE verdicts")
     connection.close()
     ledger = open_ledger(old, now=NOW)
     assert document_id("t", "file:///due") in ledger.views.documents("a")
