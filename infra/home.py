@@ -4,6 +4,7 @@ format         the layout's version      ledger.sqlite   the ledger
 lock           held while writing        index/          the embedded index
 holder.json    who holds it              penstock.sock   where the holder answers (infra/home_socket.py)
 push/          pushed content, by tenant and name, unless PENSTOCK_PUSH_STORE says otherwise
+reports/       what `penstock report` wrote last
 """
 
 import contextlib
@@ -30,6 +31,7 @@ class Home:
         self.ledger = folder / "ledger.sqlite"
         self.index = folder / "index"
         self.push = folder / "push"
+        self.reports = folder / "reports"
         self.socket = folder / "penstock.sock"
         self._lock = folder / "lock"
         self._holder = folder / "holder.json"

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     hidden_text: HiddenText = Field(
         "skip", description="Text no reader sees (white on white, comments): skip it, or index it and flag the document"
     )
+    ocr: Literal["auto", "on", "off"] = Field(
+        "auto", description="Read pictures and scans by tesseract; auto: if it is installed, decided once per home"
+    )
     index: Literal["edge", "local"] = Field(
         "edge", description="Embedded index: Qdrant Edge, or qdrant-client's local mode, which stock readers can open"
     )
@@ -62,6 +65,10 @@ class Settings(BaseSettings):
     concurrency: int = Field(1, gt=0, description="Processes of one `penstock worker`, each with a model of its own")
     audit_cadence: Duration = Field(86_400, description="How often beat has a sample of each source audited")
     log: Literal["text", "json"] = Field("text", description="How log lines are written to stderr")
+    rules: Path | None = Field(None, description="YAML file with rules of your own, over the default ones")
+    rule_shrink: Literal["on", "off"] = Field(
+        "on", description="off: a version may have less than a tenth of the text of the last one"
+    )
     max_document_bytes: int = Field(100_000_000, gt=0, description="Larger documents are refused unread")
     parse_timeout: float = Field(30.0, gt=0, description="Seconds one document may take to parse")
     batch_documents: int = Field(256, gt=0, description="Most documents worked on together")

@@ -13,11 +13,10 @@ from infra.ports import Embedder, Index
 from infra.settings import Settings
 from penstock.compose import existing_ledger, open_index, open_model, resolve_sources
 from penstock.search import Query, search
-from penstock.workshop import Workshop, make_pipeline
+from penstock.workshop import Workshop, make_pipeline, open_parser
 from schemas.errors import HomeBusy, Unreachable, UsageError
 from workers.advance import collection_name
 from workers.audit import Findings, audit, repair
-from workers.parsing.sandbox import ParserProcess
 from workers.removals import Removals
 from workers.run import drain
 from workers.vouching import unlisted_guard
@@ -120,7 +119,7 @@ def _audit(settings: Settings, ledger: Ledger, index: Index, *, arguments: Seque
     if active is None or not sources:
         return Findings()
     # A parser of its own: the child dies with the thread that started it, and this may be the socket's.
-    with ParserProcess(timeout_s=settings.parse_timeout) as parser:
+    with open_parser(settings, ledger) as parser:
         pipeline = make_pipeline(settings, ledger, index, parser)
         if pipeline.collection != active:
             # A change of model is under way: what searches use is held against the model that it was built with.

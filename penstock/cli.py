@@ -393,6 +393,66 @@ def dead_letters(context: _Context, action: str) -> int:
     return 1 if found["vanished"] else 0
 
 
+def _who(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    if value:
+        return value
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+@cli.command()
+@click.argument("action", type=click.Choice(["list", "show", "release", "discard"]))
+@click.argument("uri", required=False)
+@_tenant
+@click.option("--why", default="", help="release: why it may pass; it is recorded.")
+@click.option("--who", callback=_who, help="release, discard: who decides [the user of this process].")
+@_json_option
+@_pass
+def quarantine(context: _Context, action: str, uri: str | None, tenant: str, why: str, who: str) -> int:
+    """Show versions that were refused, let one pass, or hear no more of it."""
+    from infra.source_names import document_uri
+    from penstock import quarantine as held
+    from schemas.errors import UsageError
+
+    settings = context.settings(logs=False)
+    if action == "list":
+        found = held.list_held(settings)
+        context.show(found, "quarantine")
+        return 1 if any(not one["discarded"] for one in found["held"]) else 0
+    if uri is None:
+        raise UsageError(f"`penstock quarantine {action}` needs a URI", "`penstock quarantine list` shows them")
+    target = document_uri(uri)
+    if action == "show":
+        context.show(held.show(settings, target, tenant), "held_version")
+    elif action == "discard":
+        context.show(held.discard(settings, target, tenant, who=who), "discarded")
+    else:
+        context.show(held.release(settings, target, tenant, who=who, why=why), "released")
+    return 0
+
+
+@cli.command()
+@click.option("--open", "open_it", is_flag=True, help="Open it in a browser.")
+@_json_option
+@_pass
+def report(context: _Context, open_it: bool) -> int:
+    """Write a page that shows how the rules fared: pass rates, offenders, and where their chunks are."""
+    from penstock.report import write_report
+
+    found = write_report(context.settings(logs=False))
+    context.show(found, "report")
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(Path(found["report"]).as_uri()):
+            click.echo("No browser was found: open the file yourself.", err=True)
+    return 0
+
+
 @cli.command()
 @click.option("--fix", is_flag=True, help="Mend what can be mended: stale claims, the recorded fingerprint.")
 @_json_option

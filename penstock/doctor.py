@@ -12,7 +12,7 @@ from infra.settings import Settings, declared_sources, without_passwords
 from penstock.compose import existing_ledger, open_index, open_model, open_reader, open_server
 from penstock.indexing import advance_to_current
 from penstock.scaled import declare
-from penstock.workshop import fingerprint
+from penstock.workshop import can_read_pictures, fingerprint, open_rules, reads_pictures
 from schemas.errors import HomeBusy, PenstockError
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -68,6 +68,13 @@ def fix(settings: Settings, shop: Any) -> list[str]:
         made = create_topics(settings.kafka_bootstrap_servers, [DOCUMENTS, settings.kafka_s3_topic])
         done += [f"Kafka topic {name} was made or widened" for name in made]
     declare(settings, shop.ledger)
+    if settings.ocr == "auto" and shop.ledger.get("ocr") != can_read_pictures():
+        shop.ledger.put("ocr", can_read_pictures())
+        pipeline = shop.pipeline
+        pipeline.fingerprint = fingerprint(
+            settings, pipeline.rules, pipeline.tokenizer, pipeline.embedder, ocr=can_read_pictures()
+        )
+        done.append(f"pictures and scanned pages are {'read' if can_read_pictures() else 'not read'} from now on")
     advance_to_current(shop)
     return [*done, "the fingerprint is the current one"]
 
@@ -188,7 +195,9 @@ def _fingerprint(settings: Settings) -> Checked:
     recorded = ledger and ledger.get("fingerprint")
     if recorded is None:
         return
-    current = fingerprint(settings, *open_model(settings)).to_json()
+    current = fingerprint(
+        settings, open_rules(settings), *open_model(settings), ocr=reads_pictures(settings, ledger)
+    ).to_json()
     if recorded == current:
         yield "fingerprint", OK, "the index is as this version makes it"
     else:
@@ -205,7 +214,7 @@ def _sources(settings: Settings) -> Checked:
             yield "source", FAIL, str(error)
 
 
-def _parsers(_settings: Settings) -> Checked:
+def _parsers(settings: Settings) -> Checked:
     missing = [name for name in ("unstructured", "pypdf") if importlib.util.find_spec(name) is None]
     if missing:
         yield "parsers", FAIL, f"not installed: {', '.join(missing)}; install penstock's locked dependencies"
@@ -217,7 +226,12 @@ def _parsers(_settings: Settings) -> Checked:
         yield "parsers", OK, "en_core_web_sm is not installed: a rule-based sentence splitter stands in for it"
     from workers.parsing import ocr
 
-    if (said := ocr.missing()) is None:
+    reads = reads_pictures(settings, existing_ledger(settings))
+    if settings.ocr == "off":
+        yield "ocr", OK, "pictures and scanned pages are not read, as PENSTOCK_OCR says"
+    elif (said := ocr.missing()) is None and not reads:
+        yield "ocr", WARN, "tesseract is installed, but was not when this was decided: run `penstock doctor --fix`"
+    elif said is None:
         yield "ocr", OK, f"tesseract {ocr.version()} reads pictures and scanned pages"
     else:
         todo = "on Debian or Ubuntu: apt-get install tesseract-ocr"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from infra.report_folder import erase as erase_reports
 from penstock.compose import open_push_store, open_reader
 from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
@@ -15,7 +16,7 @@ OUT_OF_REACH = (
     "the source itself",
     "Kafka's topics, until their retention ends",
     "backups of the home, the source or the servers",
-    "answers already given",
+    "answers already given, and reports that were copied or written on other machines",
 )
 
 #: Seconds until what a worker had sent to the index has arrived, or failed: its client's time limit, and a little.
@@ -61,6 +62,8 @@ def forget(shop: Workshop, *, uri: str | None, tenant: str) -> dict[str, Any]:
     if uri is None:
         shop.ledger.sources.remove(tenant)
     shop.ledger.scrub()
+    # After the rows: a report being written is then written anew.
+    erase_reports(shop.home.reports)
     # Every collection, also one that a forget killed half-way has already deleted the points of.
     for collection in ours(shop.index):
         shop.index.purge(collection)

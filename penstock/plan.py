@@ -10,19 +10,18 @@ from infra.ports import Embedder, SourceReader, Tokenizer
 from infra.settings import Settings
 from infra.tokenizer import vector_key
 from penstock.compose import existing_ledger, open_model, open_reader, resolve_sources
-from penstock.workshop import fingerprint
+from penstock.workshop import fingerprint, open_rules, reads_pictures
 from schemas.documents import ParsedDocument, SourceEntry
 from schemas.errors import Refusal, Unreachable
 from schemas.fingerprint import PipelineFingerprint
 from schemas.identity import content_hash, document_id, member_uri, point_id
 from schemas.sources import Source
-from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.advance import collection_name
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
+from workers.pipeline.gates import accepted
 from workers.pipeline.members import WRAPPER, Opener, inside, too_deep, wraps
 from workers.pipeline.shape import document_name
-from workers.pipeline.visible import visible
 
 
 class Planner:
@@ -34,7 +33,10 @@ class Planner:
         self._tokenizer: Tokenizer
         self._embedder: Embedder
         self._tokenizer, self._embedder = open_model(settings)
-        self._fingerprint: PipelineFingerprint = fingerprint(settings, self._tokenizer, self._embedder)
+        self._rules = open_rules(settings)
+        self._fingerprint: PipelineFingerprint = fingerprint(
+            settings, self._rules, self._tokenizer, self._embedder, ocr=reads_pictures(settings, self._ledger)
+        )
         self.documents: Counter[str] = Counter()
         self.chunks: Counter[str] = Counter()
         self.tokens = self.characters = 0
@@ -46,7 +48,8 @@ class Planner:
     def plan(self, arguments: Sequence[str], tenant: str) -> dict[str, Any]:
         """The plan as JSON; every count is of what would happen."""
         known = self._ledger.sources.all() if self._ledger else []
-        with ParserProcess(timeout_s=self._settings.parse_timeout) as parser:
+        ocr = reads_pictures(self._settings, self._ledger)
+        with ParserProcess(timeout_s=self._settings.parse_timeout, ocr=ocr) as parser:
             for source in resolve_sources(arguments, tenant, self._settings, known):
                 try:
                     self._plan_source(source, open_reader(self._settings, source), parser)
@@ -123,15 +126,14 @@ class Planner:
             self.documents["unchanged"] += view.kind != WRAPPER
             return None
         parsed = parser.parse(fetched.body, document_name(entry.uri))
-        check(parsed, DOCUMENT_RULES)
-        parsed = visible(parsed, self._settings.hidden_text)
         if parsed.members and (refusal := too_deep(entry.uri)):
             raise refusal
+        rules, size = self._rules.of(source.tenant, entry.uri), len(fetched.body)
+        parsed = accepted(rules, parsed, size=size, hidden_text=self._settings.hidden_text)
         if wraps(parsed):
             return parsed
         limit = min(self._settings.chunk_tokens, self._tokenizer.limit)
         chunks = chunk(parsed, self._tokenizer, max_tokens=limit)
-        check(Cut(chunks, limit), CHUNK_RULES)
         self.documents["updated" if indexed else "added"] += 1
         there = {point.id for point in indexed.points} if indexed else set()
         id_ = document_id(source.tenant, entry.uri)

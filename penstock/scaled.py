@@ -10,10 +10,9 @@ from infra.queue import WakeupQueue, make_app
 from infra.settings import Settings, declared_sources
 from infra.source_names import source_uri
 from penstock.compose import index_was_used, open_server
-from penstock.workshop import make_pipeline
+from penstock.workshop import make_pipeline, open_parser
 from schemas.errors import UsageError
 from workers.advance import advance
-from workers.parsing.sandbox import ParserProcess
 from workers.pipeline.batch import Outcome
 from workers.pipeline.parts import Pipeline
 from workers.wakeups import Dispatcher
@@ -74,7 +73,7 @@ def scaled_pipeline(settings: Settings) -> Iterator[Pipeline]:
         index.check_server()
         ledger = open_shared_ledger(settings)
         stack.callback(ledger.close)
-        parser = stack.enter_context(ParserProcess(timeout_s=settings.parse_timeout))
+        parser = stack.enter_context(open_parser(settings, ledger))
         pipeline = make_pipeline(settings, ledger, index, parser, now=ledger.clock())
         mine = pipeline.fingerprint.to_json()
         with ledger.exclusively("penstock.advance"):

@@ -168,3 +168,51 @@ def letters(found: dict[str, Any]) -> None:
         out.print("Mend the cause, then run `penstock dead-letters replay`.")
     else:
         out.print("No dead letters.")
+
+
+def quarantine(found: dict[str, Any]) -> None:
+    """Versions that were refused."""
+    for one in found["held"]:
+        instead = "an older version is served, marked stale" if one["served"] else "nothing of it is served"
+        noted = " [dim](discarded)[/]" if one["discarded"] else ""
+        out.print(f"[bold]{escape(one['uri'])}[/] [dim]{escape(one['tenant'])}, since {one['since']}[/]{noted}")
+        out.print(f"  {escape(one['reason'])}: {escape(one['detail'])}; {instead}")
+    if found["held"]:
+        out.print(
+            "`penstock quarantine show URI` says why; `release URI --why ...` lets one pass; `discard URI` is silence."
+        )
+    else:
+        out.print("Nothing is held.")
+
+
+def held_version(found: dict[str, Any]) -> None:
+    """One refused version, and all that was found in it."""
+    quarantine_line = f"{found['reason']}: {found['detail']}"
+    out.print(f"[bold]{escape(found['uri'])}[/] [dim]{escape(found['tenant'])}[/]\n  {escape(quarantine_line)}")
+    out.print(f"  refused {found['since']} by {escape(found['refused_by'] or 'an older version')}")
+    served = f"version {found['served'][:12]}, marked stale" if found["served"] else "nothing"
+    out.print(f"  served instead: {served}")
+    for one in found["findings"]:
+        colour = "red" if one["severity"] == "quarantine" else "yellow"
+        out.print(f"  [{colour}]{one['severity']}[/] {escape(one['rule'])} ({one['gate']}): {escape(one['detail'])}")
+        for excerpt in one["excerpts"]:
+            out.print(f"    [dim]|[/] {escape(excerpt)}")
+    todo = "`penstock quarantine release URI --why ...` lets it pass" if found["releasable"] else found["todo"]
+    out.print(f"What to do: {escape(todo)}.")
+
+
+def released(found: dict[str, Any]) -> None:
+    """A version that may pass now."""
+    out.print(f"{escape(found['uri'])} may pass, says {escape(found['who'])}. It is due: the next run indexes it.")
+
+
+def discarded(found: dict[str, Any]) -> None:
+    """A version nobody wants to hear of."""
+    out.print(f"{escape(found['uri'])} is reported no more until it changes. What is served of it stays, marked stale.")
+
+
+def report(found: dict[str, Any]) -> None:
+    """Where the report is, and what it is about."""
+    asked = f"{len(found['rules'])} rules were asked" if found["rules"] else "no rule was asked"
+    out.print(f"{asked}; {found['held']} versions are held, {found['warned']} documents were warned of.")
+    out.print(escape(found["report"]))

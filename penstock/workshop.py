@@ -14,6 +14,7 @@ from infra.ports import Embedder, Index, Tokenizer
 from infra.settings import Settings
 from penstock.compose import ledger_url, open_index, open_model, open_reader
 from schemas.fingerprint import PipelineFingerprint
+from validation.ruleset import Rules, load_rules
 from workers.advance import collection_name, current_fingerprint, ours
 from workers.parsing.registry import Parser
 from workers.parsing.sandbox import ParserProcess
@@ -63,7 +64,7 @@ def workshop(settings: Settings, *, wait_s: float = READER_S) -> Iterator[Worksh
         stack.callback(ledger.close)
         if not ledger.shared:  # the lock proves that no other worker lives
             ledger.documents.break_leases()
-        parser = stack.enter_context(ParserProcess(timeout_s=settings.parse_timeout))
+        parser = stack.enter_context(open_parser(settings, ledger))
         pipeline = make_pipeline(settings, ledger, index, parser, now=ledger.clock())
         yield Workshop(settings, home, ledger, index, pipeline)
 
@@ -72,6 +73,7 @@ def make_pipeline(
     settings: Settings, ledger: Ledger, index: Index, parser: Parser, *, now: Callable[[], float] = time.time
 ) -> Pipeline:
     """The pipeline of the configured model; `collection` is its own, whether or not searches use it yet."""
+    rules = open_rules(settings)
     tokenizer, embedder = open_model(settings, dtype=_dtype(settings, ledger))
     pipeline = Pipeline(
         ledger=ledger,
@@ -79,7 +81,8 @@ def make_pipeline(
         tokenizer=tokenizer,
         embedder=embedder,
         parser=parser,
-        fingerprint=fingerprint(settings, tokenizer, embedder),
+        fingerprint=fingerprint(settings, rules, tokenizer, embedder, ocr=_ocr(settings, ledger)),
+        rules=rules,
         collection=collection_name(embedder.info),
         limits=Limits(
             settings.max_document_bytes,
@@ -97,11 +100,54 @@ def make_pipeline(
     return pipeline
 
 
-def fingerprint(settings: Settings, tokenizer: Tokenizer, embedder: Embedder) -> PipelineFingerprint:
+def open_rules(settings: Settings) -> Rules:
+    """The rules that are in force.
+
+    Raises:
+        UsageError: the rules file is wrong: line, what, and what to do.
+    """
+    return load_rules(settings.rules, shrink=settings.rule_shrink == "on")
+
+
+def fingerprint(
+    settings: Settings, rules: Rules, tokenizer: Tokenizer, embedder: Embedder, *, ocr: bool
+) -> PipelineFingerprint:
     """What besides the bytes shapes the index, with these settings."""
     return current_fingerprint(
-        tokenizer, embedder.info, chunk_tokens=settings.chunk_tokens, hidden_text=settings.hidden_text
+        tokenizer,
+        embedder.info,
+        rules=rules,
+        chunk_tokens=settings.chunk_tokens,
+        hidden_text=settings.hidden_text,
+        ocr=ocr,
     )
+
+
+def reads_pictures(settings: Settings, ledger: Ledger | None) -> bool:
+    """Whether pictures are read: as set, as recorded, or as would be decided here and now."""
+    if settings.ocr != "auto":
+        return settings.ocr == "on"
+    recorded = ledger and ledger.get("ocr")
+    return can_read_pictures() if recorded is None else bool(recorded)
+
+
+def can_read_pictures() -> bool:
+    """Whether what reading pictures takes is installed on this machine."""
+    from workers.parsing import ocr
+
+    return ocr.missing() is None
+
+
+def open_parser(settings: Settings, ledger: Ledger) -> ParserProcess:
+    """The parser of this ledger's documents; to be closed."""
+    return ParserProcess(timeout_s=settings.parse_timeout, ocr=_ocr(settings, ledger))
+
+
+def _ocr(settings: Settings, ledger: Ledger) -> bool:
+    """Whether pictures are read: resolved once per home and recorded, so that one index is read in one way."""
+    if settings.ocr == "auto" and ledger.get("ocr") is None:
+        ledger.put_new("ocr", can_read_pictures())
+    return reads_pictures(settings, ledger)
 
 
 def _dtype(settings: Settings, ledger: Ledger) -> str:

@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 
 from schemas.errors import Refusal
 
-
 #: What comes of text that no reader of a document sees: left out, or indexed with a note in its metadata.
 HiddenText = Literal["skip", "flag"]
 

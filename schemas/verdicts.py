@@ -63,7 +63,7 @@ class Finding:
 
 
 def first_refusal(findings: Iterable[Finding]) -> Refusal | None:
-    """The refusal a version is held for: its first finding that quarantines, in the order of the rules. None: it passes."""
+    """The refusal a version is held for: its first finding that quarantines, in the rules' order. None: it passes."""
     held = (finding for finding in findings if finding.severity is Severity.QUARANTINE)
     first = next(held, None)
     return Refusal(first.reason, first.detail) if first else None

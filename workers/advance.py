@@ -7,7 +7,7 @@ from infra.ports import Index, ModelInfo, Tokenizer
 from schemas.documents import HiddenText
 from schemas.fingerprint import PipelineFingerprint
 from schemas.payload import PAYLOAD_VERSION
-from validation.rules import RULES_VERSION
+from validation.ruleset import Rules
 from workers.chunking import chunker_version
 from workers.parsing.registry import FORMATS, parser_version
 
@@ -21,14 +21,20 @@ def ours(index: Index) -> set[str]:
 
 
 def current_fingerprint(
-    tokenizer: Tokenizer, model: ModelInfo, *, chunk_tokens: int, hidden_text: HiddenText = "skip"
+    tokenizer: Tokenizer,
+    model: ModelInfo,
+    *,
+    rules: Rules,
+    chunk_tokens: int,
+    hidden_text: HiddenText = "skip",
+    ocr: bool = True,
 ) -> PipelineFingerprint:
     """The fingerprint of this code with these settings."""
     return PipelineFingerprint(
-        parsers={kind: parser_version(kind) for kind in FORMATS},
+        parsers={kind: parser_version(kind, ocr=ocr) for kind in FORMATS},
         chunker=f"{chunker_version(tokenizer, min(chunk_tokens, tokenizer.limit))}/hidden-{hidden_text}",
         model=f"{model.name}/{model.dimension}",
-        rules=RULES_VERSION,
+        rules=rules.version,
         payload=PAYLOAD_VERSION,
     )
 

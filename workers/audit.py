@@ -19,12 +19,11 @@ from schemas.documents import Chunk, ParsedDocument, SourceEntry
 from schemas.errors import Reason, Refusal
 from schemas.identity import content_hash, document_id, lies_in, member_uri, parent_uri, point_id
 from schemas.sources import owners
-from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
 from workers.chunking import chunk
+from workers.pipeline import gates
 from workers.pipeline.members import ContainerGone, Opener, inside, too_deep, wraps
 from workers.pipeline.parts import Pipeline
 from workers.pipeline.shape import document_name
-from workers.pipeline.visible import visible
 
 #: Vectors that agree at least this well (cosine) are the same: batch and machine move the last bits.
 SAME_VECTOR = 0.999
@@ -168,7 +167,7 @@ def _audit_one(
     parsed: ParsedDocument | None
     now: ParsedDocument | None = None
     try:
-        hash_, parsed = _read(pipeline, reader, entry, view)
+        hash_, parsed = _read(pipeline, source, reader, entry, view)
         now = parsed
     except Refusal:
         findings.held.append(entry.uri)
@@ -189,7 +188,7 @@ def _cut(pipeline: Pipeline, parsed: ParsedDocument) -> tuple[Chunk, ...]:
 
 
 def _read(
-    pipeline: Pipeline, reader: SourceReader | Opener, entry: SourceEntry, view: View | None
+    pipeline: Pipeline, source: KnownSource, reader: SourceReader | Opener, entry: SourceEntry, view: View | None
 ) -> tuple[str | None, ParsedDocument]:
     """(content hash, parse) of what the source holds now, by the rules of the pipeline."""
     if entry.problem is not None:
@@ -203,23 +202,22 @@ def _read(
     hash_ = content_hash(fetched.body)
     if view is not None and view.standing.held and view.held_hash == hash_:
         # Refused under this pipeline before, and its reason stands: a bomb need not go off again.
-        raise Refusal(Reason(view.refusals[0]["reason"]), view.refusals[0]["detail"])
+        raise Refusal(Reason(view.held_reason or Reason.CORRUPT))
     parsed = pipeline.parser.parse(fetched.body, document_name(entry.uri))
     if parsed.members and (refusal := too_deep(entry.uri)):
         raise refusal
-    check(parsed, DOCUMENT_RULES)
-    parsed = visible(parsed, pipeline.limits.hidden_text)
-    if not wraps(parsed):
-        limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
-        check(Cut(_cut(pipeline, parsed), limit), CHUNK_RULES)
-    return hash_, parsed
+    rules, hidden_text = pipeline.rules.of(source.tenant, entry.uri), pipeline.limits.hidden_text
+    if view is not None and view.last_hash == hash_:
+        return hash_, gates.shown(rules, parsed, hidden_text)  # it passed, perhaps by a person's word
+    return hash_, gates.accepted(rules, parsed, size=len(fetched.body), hidden_text=hidden_text)
 
 
 def _last_good(pipeline: Pipeline, view: View | None) -> tuple[str | None, ParsedDocument | None]:
     if view is None or view.last_hash is None or view.parser is None:
         return None, None
     parsed = pipeline.ledger.parses.get(view.tenant, view.last_hash, view.parser)
-    return view.last_hash, parsed and visible(parsed, pipeline.limits.hidden_text)
+    rules = pipeline.rules.of(view.tenant, view.uri)
+    return view.last_hash, parsed and gates.shown(rules, parsed, pipeline.limits.hidden_text)
 
 
 def _faults(

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from infra.ledger.database import Database
 from infra.ledger.scopes import LIVE, Scope, in_scope
-from infra.ledger.tables import documents, findings, verdicts
+from infra.ledger.tables import documents, findings, history, verdicts
+from schemas.errors import printable
 from schemas.verdicts import Finding, Severity
 
 #: Verdicts are counted by the hour.
@@ -84,15 +85,19 @@ class Quarantine:
         """Let a held version pass from now on, as far as rules go; whoever hears the document then indexes it."""
         said = {"hash": hash_, "who": who, "why": why, "at": at}
         change = {"released": json.dumps(said), "held_fingerprint": None, "discarded_at": None}
-        self._change(document, change)
+        self._decide(document, change, "let-pass", f"by {who}: {why}" if why else f"by {who}", at)
 
-    def discard(self, document: str, *, at: float) -> None:
+    def discard(self, document: str, *, who: str, at: float) -> None:
         """Report a held version no more; another one is news again."""
-        self._change(document, {"discarded_at": at})
+        self._decide(document, {"discarded_at": at}, "discarded", f"by {who}", at)
 
-    def _change(self, document: str, change: Mapping[str, Any]) -> None:
+    def _decide(self, document: str, change: Mapping[str, Any], event: str, detail: str, at: float) -> None:
+        d = documents.c
+        line = sa.select(d.document_id, sa.literal(at), d.generation, sa.literal(event), sa.literal(printable(detail)))
         with self._database.begin() as connection:
-            connection.execute(sa.update(documents).where(documents.c.document_id == document).values(**change))
+            connection.execute(sa.update(documents).where(d.document_id == document).values(**change))
+            columns = ["document_id", "at", "generation", "event", "detail"]
+            connection.execute(sa.insert(history).from_select(columns, line.where(d.document_id == document)))
 
     def count(self, asked: Mapping[str, int], said: Sequence[Finding], *, at: float) -> None:
         """Count verdicts: how many versions each rule was asked about, and what came of them."""

@@ -38,6 +38,7 @@ class View:
     settled_at: float | None
     lag: float | None
     held_hash: str | None
+    held_reason: str | None
     refusals: tuple[dict[str, Any], ...]
     indexed: Indexed | None
 
@@ -98,7 +99,8 @@ class Views:
     def refusals(self, scope: Scope | None = None) -> list[dict[str, Any]]:
         """Every held, parked or failing document: {"uri", "tenant", "reason", "detail", "todo", "since"}."""
         d = documents.c
-        pressing = d.held_reason.is_not(None) | d.removal_held_at.is_not(None) | (DUE & d.last_error.is_not(None))
+        held = d.held_reason.is_not(None) & d.discarded_at.is_(None)
+        pressing = held | d.removal_held_at.is_not(None) | (DUE & d.last_error.is_not(None))
         query = sa.select(documents).where(LIVE, pressing).order_by(d.uri)
         if scope is not None:
             query = query.where(in_scope(scope))
@@ -160,7 +162,8 @@ class Views:
 
     def refused(self) -> int:
         """How many documents are held, parked or failing."""
-        held = documents.c.held_reason.is_not(None) | documents.c.removal_held_at.is_not(None)
+        held = documents.c.held_reason.is_not(None) & documents.c.discarded_at.is_(None)
+        held |= documents.c.removal_held_at.is_not(None)
         count = sa.select(sa.func.count()).select_from(documents)
         with self._database.connect() as connection:
             stopped = connection.scalar(count.where(held, LIVE)) or 0
@@ -200,6 +203,13 @@ class Views:
                 found |= {row.document_id: row.content_hash for row in rows}
         return found
 
+    def latest(self, size: int) -> list[str]:
+        """Ids of the live documents with a good version that were settled last, the latest first."""
+        d = documents.c
+        query = sa.select(d.document_id).where(LIVE, d.content_hash.is_not(None), d.settled_at.is_not(None))
+        with self._database.connect() as connection:
+            return list(connection.scalars(query.order_by(d.settled_at.desc(), d.document_id).limit(size)))
+
     def sample(self, source_id: int, size: int, *, seed: str) -> list[str]:
         """URIs of some live documents of a source, others for another seed (an id to begin at)."""
         d = documents.c
@@ -209,6 +219,13 @@ class Views:
             if len(uris) < size:
                 uris += connection.scalars(of_source.where(d.document_id < seed)).all()
         return uris[:size]
+
+    def twin(self, tenant: str, content_hash: str, *, other_than: str) -> str | None:
+        """URI of another live document of a tenant with these very bytes."""
+        d = documents.c
+        where = (d.content_hash == content_hash) & (d.tenant == tenant) & (d.document_id != other_than) & LIVE
+        with self._database.connect() as connection:
+            return connection.scalar(sa.select(d.uri).where(where).order_by(d.uri).limit(1))
 
     def removed_since(self, source_id: int, moment: float) -> int:
         """How many documents of a source were removed since a moment."""
@@ -272,6 +289,7 @@ def _view(row: sa.Row[Any], entry: Indexed | None, doubt: _Doubt) -> View:
         settled_at=row.settled_at,
         lag=row.lag,
         held_hash=row.held_hash,
+        held_reason=row.held_reason,
         refusals=tuple(_refusals(row)),
         indexed=entry,
     )
@@ -280,7 +298,7 @@ def _view(row: sa.Row[Any], entry: Indexed | None, doubt: _Doubt) -> View:
 def _refusals(row: sa.Row[Any]) -> list[dict[str, Any]]:
     found = []
     where = {"uri": row.uri, "tenant": row.tenant}
-    if row.held_reason is not None:
+    if row.held_reason is not None and row.discarded_at is None:
         todo = TODO.get(row.held_reason, "")
         found.append(
             {**where, "reason": row.held_reason, "detail": row.held_detail, "todo": todo, "since": row.held_at}

@@ -43,19 +43,26 @@ PLACES: dict[str, tuple[str, ...]] = {
     "torch": ("infra/embedder.py",),
     "transformers": ("infra/embedder.py",),
     # documents
-    "docx": ("workers/parsing/docx.py",),
+    "docx": ("workers/parsing/docx.py", "workers/parsing/word"),
     "lxml": ("workers/parsing/",),
     "markdown_it": ("workers/parsing/markdown.py",),
     "olefile": ("workers/parsing/sniff.py",),
     "openpyxl": ("workers/parsing/xlsx.py",),
     "oxmsg": ("workers/parsing/outlook.py",),
-    "PIL": ("workers/parsing/picture.py",),
-    "pypdf": ("workers/parsing/pdf.py",),
+    "PIL": ("workers/parsing/picture.py", "workers/parsing/styles.py"),
+    "pptx": ("workers/parsing/pptx.py",),
+    "pypdf": ("workers/parsing/pdf",),
     "pypdfium2": ("workers/parsing/scans.py",),
     "spacy": ("workers/parsing/elements.py",),
     "unstructured": ("workers/parsing/",),
+    # rules
+    "great_expectations": ("validation/suite.py",),
+    "langdetect": ("validation/documents.py",),
+    "pandas": ("validation/suite.py",),
+    "re2": ("validation/patterns.py",),
     # people
     "click": ("penstock/",),
+    "jinja2": ("penstock/report_page.py",),
     "rich": ("penstock/view.py",),
 }
 

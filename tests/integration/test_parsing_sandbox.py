@@ -1,12 +1,14 @@
 """The parser processes, for real: a document has its bounds, the server lives on, and neither sees anything of ours."""
 
 import importlib.util
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import structlog
 
 from schemas.errors import Reason, Refusal, Unreachable
 from tests.support import documents
+from workers.parsing.limits import memory
 from workers.parsing.sandbox import ParserProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +71,7 @@ def gone(pid):
         ("crash", Reason.PARSER_CRASH, "SIGSEGV"),
         ("end", Reason.PARSER_CRASH, "status 3"),
         ("garble", Reason.PARSER_CRASH, "garbled"),
+        ("order its server about", Reason.PARSER_CRASH, "garbled"),
         ("long", Reason.TOO_LARGE, "1 MB"),
     ],
 )
@@ -82,6 +86,36 @@ def test_a_document_that_goes_beyond_its_bounds_is_refused_alone(obeying, docume
     assert told(obeying)["server"] == server
 
 
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        ("hang", Reason.PARSER_TIMEOUT),
+        pytest.param("grow", Reason.PARSER_MEMORY, marks=LINUX),
+        ("crash", Reason.PARSER_CRASH),
+        ("long", Reason.TOO_LARGE),
+    ],
+)
+def test_taking_a_member_out_has_the_same_bounds(obeying, document, reason):
+    server = told(obeying)["server"]
+    with pytest.raises(Refusal) as refused:
+        obeying.extract(document.encode(), "a.txt", "b.txt")
+    assert refused.value.reason == reason
+    assert obeying.extract(b"fine", "a.txt", "b.txt") == b"a.txt b.txt fine"
+    assert obeying.extract(b"fine", "a.txt", "") is None
+    assert told(obeying)["server"] == server
+
+
+def test_a_member_travels_as_its_bytes_and_a_missing_one_as_none():
+    files = {"a.txt": b"Travel policy", "b/c.bin": bytes(range(256)) * 5000, "empty.txt": b""}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as into:
+        for name, body in files.items():
+            into.writestr(name, body)
+    with ParserProcess() as parser:
+        found = {name: parser.extract(archive.getvalue(), "all.zip", name) for name in (*files, "nowhere.txt")}
+    assert found == files | {"nowhere.txt": None}
+
+
 @pytest.mark.parametrize("what", ["socket", "lookup", "program", "fork", "file", "descriptors"])
 def test_a_parser_reaches_nothing_outside(obeying, what):
     """No other machine, no other program, no file to write, and few to read."""
@@ -93,6 +127,22 @@ def test_a_server_killed_while_idle_costs_no_document(obeying):
     os.kill(told(obeying)["server"], signal.SIGKILL)
     time.sleep(0.2)
     assert obeying.parse(b"fine", "b.txt").blocks[0].text == "fine"
+
+
+@LINUX
+def test_a_child_killed_while_it_waits_costs_no_document(obeying):
+    first = told(obeying)
+    os.kill(forked_by(first["server"], after=first["pid"]), signal.SIGKILL)
+    time.sleep(0.2)
+    assert obeying.parse(b"fine", "b.txt").blocks[0].text == "fine"
+    assert told(obeying)["server"] == first["server"]
+
+
+@LINUX
+def test_the_child_that_waits_has_nothing_of_the_document_before(obeying):
+    big = obeying.parse(b"tell" + b" " * 40 * MB, "a.txt")
+    first = json.loads(big.blocks[0].text)
+    assert memory(forked_by(first["server"], after=first["pid"])) < 40 * MB
 
 
 def test_what_a_library_prints_does_not_reach_the_answers(obeying):
@@ -122,11 +172,31 @@ def test_libraries_are_loaded_once_by_the_server_and_leave_it_one_thread():
     with ParserProcess() as parser:
         for kind, body in {"docx": documents.docx(), "pdf": documents.pdf(), "xlsx": documents.xlsx()}.items():
             parser.parse(body, f"a.{kind}")
-        server = Path(f"/proc/{parser._server.pid}")
-        loaded = (server / "maps").read_text()
-        assert "/lxml/" in loaded
-        assert "/torch/" not in loaded
-        assert len(list((server / "task").iterdir())) == 1
+        for server in (parser.light, parser.heavy):
+            process = Path(f"/proc/{server.pid}")
+            loaded = (process / "maps").read_text()
+            assert "/lxml/" in loaded
+            assert "/torch/" not in loaded
+            assert len(list((process / "task").iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["md", "txt", "csv", "json", "xml", "pdf", "xlsx"])
+def test_most_kinds_are_parsed_by_the_light_server(kind):
+    """Each child costs what its server has loaded: 5 ms, or 20."""
+    bodies = {"pdf": documents.pdf(), "xlsx": documents.xlsx(), "json": b'{"a": "b"}', "xml": b"<a>Travel policy</a>"}
+    with ParserProcess() as parser:
+        parser.parse(bodies.get(kind, b"Travel policy,\n"), f"a.{kind}")
+        assert parser.heavy.pid is None
+
+
+def test_a_kind_the_name_does_not_tell_goes_on_to_the_heavy_server():
+    with ParserProcess() as parser:
+        parser.parse(documents.html(), "a.html")
+        assert parser.light.pid is None
+        assert parser.parse(documents.html(), "page").kind == "html"
+        light = parser.light.pid
+        assert parser.parse(b"Travel policy", "a.txt").kind == "text"
+        assert parser.light.pid == light
 
 
 def test_the_child_sees_no_secret(obeying, monkeypatch):
@@ -137,10 +207,13 @@ def test_the_child_sees_no_secret(obeying, monkeypatch):
     assert environment["DO_NOT_TRACK"] == environment["SCARF_NO_ANALYTICS"] == "true"
 
 
-def test_closing_ends_the_server(obeying):
-    server = told(obeying)["server"]
+@LINUX
+def test_closing_ends_the_server_and_the_child_that_waits(obeying):
+    first = told(obeying)
+    child = forked_by(first["server"], after=first["pid"])
     obeying.close()
-    assert gone(server)
+    assert gone(first["server"])
+    assert gone(child)
 
 
 @LINUX

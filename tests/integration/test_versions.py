@@ -23,7 +23,7 @@ from infra.stub_embedder import StubEmbedder, StubTokenizer
 from schemas.identity import document_id, s3_location, s3_uri
 from schemas.sources import Source
 from tests.support.memory_log import MemoryLog, MemoryPublisher, MemoryStream
-from tests.support.oracle import Attributes, Recipe, differences, points, stored
+from tests.support.oracle import RULES, Attributes, Recipe, differences, points, stored
 from tests.support.protocol import BORN, MemoryQueue
 from tests.support.s3 import moto
 from tests.support.stage import _PASSING, ParserInProcess
@@ -127,7 +127,8 @@ class World:
             tokenizer=tokenizer,
             embedder=embedder,
             parser=ParserInProcess(),
-            fingerprint=current_fingerprint(tokenizer, embedder.info, chunk_tokens=32),
+            fingerprint=current_fingerprint(tokenizer, embedder.info, rules=RULES, chunk_tokens=32),
+            rules=RULES,
             collection=collection_name(embedder.info),
             limits=Limits(1 << 20, 1 << 20, 8, 32),
             owner="worker",

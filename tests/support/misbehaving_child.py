@@ -35,10 +35,11 @@ def _obey(body: bytes) -> Content:
         os._exit(3)
     if body.startswith(b"killed"):
         os.kill(os.getpid(), signal.SIGKILL)
-    if body.startswith(b"garble"):
+    if body.startswith((b"garble", b"order")):
+        said = b"hello" if body.startswith(b"garble") else b'{"missing": "antigravity"}'
         for descriptor in range(3, 64):
             with contextlib.suppress(OSError):
-                os.write(descriptor, b"\x00" * 7 + b"\x05hello")
+                os.write(descriptor, len(said).to_bytes(8, "big") + said)
     if body.startswith(b"long"):
         return Content([Block(BlockKind.PARAGRAPH, "long " * 2**20)])
     if body.startswith(b"try"):
@@ -47,6 +48,12 @@ def _obey(body: bytes) -> Content:
         told = {"pid": os.getpid(), "server": os.getppid(), "environment": dict(os.environ)}
         return Content([Block(BlockKind.PARAGRAPH, json.dumps(told))])
     return Content(text.paragraphs(body.decode()))
+
+
+def _obey_for_member(body: bytes, name: str, member: str) -> bytes | None:
+    """What the document's orders are, for the members that are asked for: all but one of no name."""
+    blocks = _obey(body).blocks
+    return f"{name} {member} {blocks[0].text}".encode() if member else None
 
 
 def _tried(what: str) -> str:
@@ -73,5 +80,6 @@ def _tried(what: str) -> str:
 
 def main():
     text.parse = _obey
+    registry.extract = _obey_for_member
     registry.FORMATS["csv"] = registry.Format("nowhere_to_be_found", "csv-0")
     server.main()

@@ -15,12 +15,14 @@ from infra.stub_embedder import StubEmbedder, StubTokenizer, stub_dimension
 from schemas.documents import ParsedDocument
 from schemas.errors import Refusal
 from schemas.identity import content_hash, document_id, point_id
-from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
+from validation.ruleset import load_rules
 from workers.chunking import chunk
 from workers.parsing.registry import parse
+from workers.pipeline.gates import accepted
 from workers.pipeline.shape import document_name
-from workers.pipeline.visible import visible
 
+#: The rules wherever documents shrink and grow at random; what they say then has tests of its own.
+RULES = load_rules(None, shrink=False)
 #: Cosine from which two vectors count as the same.
 SAME = 0.999
 
@@ -60,7 +62,6 @@ def points(tenant: str, uri: str, body: bytes, recipe: Recipe, attributes: Attri
     assert parsed is not None
     document = document_id(tenant, uri)
     chunks = chunk(parsed, StubTokenizer(), max_tokens=recipe.chunk_tokens)
-    check(Cut(chunks, recipe.chunk_tokens), CHUNK_RULES)
     vectors = StubEmbedder(stub_dimension(recipe.model) or 0).encode([one.text for one in chunks])
     wanted = {}
     for one, vector in zip(chunks, vectors, strict=True):
@@ -111,9 +112,6 @@ def differences(found: Mapping[str, Wanted], wanted: Mapping[str, Wanted]) -> li
 
 def _parsed(body: bytes, name: str) -> ParsedDocument | None:
     try:
-        parsed = parse(body, name)
-        check(parsed, DOCUMENT_RULES)
+        return accepted(RULES.of("", ""), parse(body, name), size=len(body), hidden_text="skip")
     except Refusal:
         return None
-    seen = visible(parsed, "skip")
-    return seen if seen.blocks or seen.members else None

@@ -157,6 +157,7 @@ class ScaledPlant:
             "PENSTOCK_HOME": str(room / "home"),
             "PENSTOCK_SOURCES": str(self.sources),
             "PENSTOCK_MODEL": "stub-64",
+            "PENSTOCK_RULE_SHRINK": "off",  # documents shrink and grow at random here
             "PENSTOCK_LEASE": str(lease),
             "PENSTOCK_FAIL_ARMED": str(self.armed),
             "PENSTOCK_TEST_TASKS": str(self.tasks_file),

@@ -44,7 +44,7 @@ from tests.support import oracle
 from tests.support.convergence import BAD, BLOCKS, QUERY, room
 from tests.support.memory_index import MemoryIndex
 from tests.support.memory_log import MemoryLog, MemoryPublisher, MemoryStream
-from tests.support.oracle import Attributes, Recipe, Wanted, differences, passes
+from tests.support.oracle import RULES, Attributes, Recipe, Wanted, differences, passes
 from tests.support.stage import _PASSING, Crash, ParserInProcess
 from workers.advance import advance, collection_name, current_fingerprint
 from workers.intake import Intake
@@ -554,7 +554,7 @@ class Protocol(RuleBasedStateMachine):
 
     def _made(self, number: int) -> Worker:
         tokenizer = StubTokenizer()
-        fingerprint = current_fingerprint(tokenizer, self.embedder.info, chunk_tokens=self.chunk_tokens)
+        fingerprint = current_fingerprint(tokenizer, self.embedder.info, rules=RULES, chunk_tokens=self.chunk_tokens)
         pipeline = Pipeline(
             ledger=self.ledger,
             index=self.index,
@@ -562,6 +562,7 @@ class Protocol(RuleBasedStateMachine):
             embedder=self.embedder,
             parser=ParserInProcess(),
             fingerprint=fingerprint,
+            rules=RULES,
             collection=collection_name(self.embedder.info),
             limits=Limits(1 << 20, 400, 4, self.chunk_tokens),
             owner=f"worker-{number}-{next(self.numbers)}",

@@ -150,8 +150,7 @@ class Stage:
         ahead = SimpleNamespace(time=lambda: time.time() + 10)
         for module in ("penstock.compose", "penstock.workshop"):
             self._patch.setattr(f"{module}.time", ahead)
-        for module in ("penstock.workshop", "penstock.answers"):
-            self._patch.setattr(f"{module}.ParserProcess", ParserInProcess)
+        self._patch.setattr("penstock.workshop.ParserProcess", ParserInProcess)
         self._patch.setattr(text, "parse", functools.partial(_edition, self, text.parse))
         configure_logging(verbose=False, as_json=True)
 
@@ -174,6 +173,7 @@ class Stage:
             chunk_tokens=self.recipe.chunk_tokens,
             batch_documents=4,
             batch_bytes=400,
+            rule_shrink="off",
         )
 
     def index(self, folder: Folder, *, crash: tuple[str, int] | None = None, insist: bool = False) -> Report | None:

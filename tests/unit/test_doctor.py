@@ -56,6 +56,9 @@ def test_what_reads_pictures_is_named_or_missed(monkeypatch):
     assert state == doctor.WARN
     assert "needs-ocr" in detail
     assert "apt-get install tesseract-ocr" in detail
+    monkeypatch.setenv("PENSTOCK_OCR", "off")
+    assert found()[0] == doctor.OK
+    monkeypatch.delenv("PENSTOCK_OCR")
     monkeypatch.setattr(ocr, "missing", lambda: None)
     monkeypatch.setattr(ocr, "version", lambda: "5.3.0 (deu+eng)")
     assert found() == (doctor.OK, "tesseract 5.3.0 (deu+eng) reads pictures and scanned pages")

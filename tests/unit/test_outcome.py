@@ -46,7 +46,7 @@ def failed(**changes):
 
 
 def held(found=BLOCKED, **changes):
-    return outcome.held(claim(**changes), found, fingerprint="f", now=NOW, carried=None, target="c")
+    return outcome.held(claim(**changes), found, fingerprint="f", code="c", now=NOW, carried=None, target="c")
 
 
 @given(st.integers(0, 1000), st.text(max_size=5), st.integers(0, 99))

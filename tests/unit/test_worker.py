@@ -16,6 +16,7 @@ from schemas.identity import document_id
 from schemas.sources import Source
 from tests.contracts.test_ledger_workers import rows
 from tests.support.memory_index import MemoryIndex
+from tests.support.oracle import RULES
 from tests.support.protocol import BORN, MemoryQueue, MemorySource
 from tests.support.stage import ParserInProcess
 from workers.advance import advance, collection_name, current_fingerprint
@@ -45,7 +46,8 @@ class Shop:
             tokenizer=tokenizer,
             embedder=embedder,
             parser=ParserInProcess(),
-            fingerprint=current_fingerprint(tokenizer, embedder.info, chunk_tokens=chunk_tokens),
+            fingerprint=current_fingerprint(tokenizer, embedder.info, rules=RULES, chunk_tokens=chunk_tokens),
+            rules=RULES,
             collection=collection_name(embedder.info),
             limits=Limits(1 << 20, 1, 4, chunk_tokens),
             owner=f"worker-{next(self.numbers)}",

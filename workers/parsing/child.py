@@ -1,25 +1,34 @@
-"""The child that parses one document, forked by server.py: it answers into a pipe and ends.
+"""The child that parses one document, or takes a member out, forked by server.py: it answers into a pipe and ends.
 
 It loads nothing heavy. The first import of a parser that is not loaded yet stops it: the server, which forks the
 children after it too, loads that and forks anew. The document's bytes are touched here and nowhere else.
 
-Answers, each a frame of JSON: any number of {"log", "fields"}, and at last {"document"} followed by a frame with the
-document itself, {"refused", "detail"}, {"missing": module}, or {"unreachable"} where the installation is at fault.
+Order: a frame of JSON (`Order`), then one with the document's bytes.
+Answers, each a frame of JSON: any number of {"log", "fields"}, and at last {"found": true} followed by a frame with the
+document as JSON or the member's bytes, {"found": false} where there is no such member, {"refused", "detail"},
+{"missing": module}, or {"unreachable"} where the installation is at fault.
 """
 
 import json
 import os
 import sys
 from importlib.abc import MetaPathFinder
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from schemas.errors import Reason, Refusal
 from workers.parsing import registry
 from workers.parsing.limits import Limits, confine
-from workers.parsing.pipes import write_frame
+from workers.parsing.pipes import read_frame, write_frame
 
 #: The modules a child leaves to its server to load.
 PARSERS = "workers.parsing."
+
+
+class Order(NamedTuple):
+    """What is asked about a document of this name: the document itself, or the bytes of one of its members."""
+
+    name: str
+    member: str | None
 
 
 class _Missing(BaseException):
@@ -32,34 +41,48 @@ class _NothingNew(MetaPathFinder):
             raise _Missing(name)
 
 
-def run(body: bytes, name: str, limits: Limits, answers: BinaryIO, *, parent: int) -> NoReturn:
-    """Parse in this process, which is forked for it and ends with it."""
+def run(limits: Limits, orders: BinaryIO, answers: BinaryIO, *, parent: int) -> NoReturn:
+    """Wait for an order and its document and carry it out, in this process, which is forked for it and ends with it."""
     try:
         confine(limits, parent=parent)
         sys.meta_path.insert(0, _NothingNew())
-        answer(answers, *_parsed(body, name))
-    except MemoryError:
-        answer(answers, {"refused": Reason.PARSER_MEMORY.value, "detail": "no memory left for its text"})
+        order, body = read_frame(orders), read_frame(orders)
+        if order is None or body is None:
+            os._exit(1)
+        said, found = _outcome(body, Order(**json.loads(order)))
+        answer(answers, said)
+        if found is not None:
+            write_frame(answers, found)
     except BaseException:  # noqa: BLE001 - there is nobody above: after a fork the caller's frames are the server's
         os._exit(1)
     os._exit(0)
 
 
-def _parsed(body: bytes, name: str) -> tuple[dict[str, Any], ...]:
+def _outcome(body: bytes, order: Order) -> tuple[dict[str, Any], bytes | None]:
     try:
-        document = registry.parse(body, name)
+        found = _found(body, order)
     except Refusal as refusal:
-        return ({"refused": refusal.reason.value, "detail": refusal.detail},)
+        return {"refused": refusal.reason.value, "detail": refusal.detail}, None
     except _Missing as missing:
-        return ({"missing": str(missing)},)
+        return {"missing": str(missing)}, None
     except ImportError as error:
-        return ({"unreachable": f"a library is missing or broken: {error}"},)
+        return {"unreachable": f"a library is missing or broken: {error}"}, None
     except MemoryError:
-        return ({"refused": Reason.PARSER_MEMORY.value, "detail": "its parser ran out of memory"},)
-    return {"document": True}, document.to_json()
+        return {"refused": Reason.PARSER_MEMORY.value, "detail": "its parser ran out of memory"}, None
+    return {"found": found is not None}, found
 
 
-def answer(answers: BinaryIO, *payloads: dict[str, Any]) -> None:
-    """Write a frame of JSON for each."""
-    for payload in payloads:
-        write_frame(answers, json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace"))
+def _found(body: bytes, order: Order) -> bytes | None:
+    if order.member is None:
+        return encoded(registry.parse(body, order.name).to_json())
+    return registry.extract(body, order.name, order.member)
+
+
+def answer(answers: BinaryIO, said: dict[str, Any]) -> None:
+    """Write a frame of JSON."""
+    write_frame(answers, encoded(said))
+
+
+def encoded(payload: dict[str, Any]) -> bytes:
+    """JSON in UTF-8, halves of surrogate pairs as question marks."""
+    return json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")

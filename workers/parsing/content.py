@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from schemas.documents import Block, Member
 
+#: Characters of a cell that may stand more than once.
+_REPEATED = 200
+
 
 class Content(NamedTuple):
     """Blocks in reading order, what the format itself says about the document, and what lies inside it.
@@ -22,3 +25,8 @@ class Content(NamedTuple):
 def table_row(cells: list[str]) -> str:
     """One row on one line: cells joined by " | ", line breaks within a cell made spaces, empty cells at the end cut."""
     return " | ".join(" ".join(cell.split()) for cell in cells).rstrip(" |")
+
+
+def repeated(cell: str) -> str:
+    """What a cell merged over several rows says in those below its first, so that each row is found by it."""
+    return cell if len(cell) <= _REPEATED else ""

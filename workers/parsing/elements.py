@@ -1,12 +1,15 @@
 """unstructured's elements to blocks, and unstructured made fit for this house. Importing it costs seconds.
 
-Three things are changed in the library, once, here:
+Four things are changed in the library, once, here:
 
 1. The spaCy model is never downloaded: where it is not installed, a blank English pipeline with a sentence splitter
    stands in, and the log says so.
 2. Only structure makes a heading. The library also guesses titles from the words of a text, by that model; the same
    bytes would then give other blocks on another machine. The guesses are switched off.
-3. What browsers show is kept: forms, folded details and figures with their captions are dropped by default.
+3. What browsers show is kept: forms, folded details, figures with their captions and paragraphs of one letter are
+   dropped by default.
+4. Nothing is taken for an American address: a paragraph of 900 equal letters is tried for 60 ms, and the answer is of
+   no use here.
 """
 
 import importlib.util
@@ -16,22 +19,36 @@ from typing import Any
 
 import spacy
 from lxml import etree  # type: ignore[import-untyped]
-from unstructured.documents.elements import CodeSnippet, Element, Footer, Header, ListItem, PageBreak, Table, Title
+from unstructured.documents.elements import (
+    CodeSnippet,
+    Element,
+    Footer,
+    Header,
+    ListItem,
+    PageBreak,
+    Table,
+    Text,
+    Title,
+)
 from unstructured.nlp import tokenize
-from unstructured.partition import docx, pptx
+from unstructured.partition import docx
 from unstructured.partition.html import parser as html
 
 from schemas.documents import Block, BlockKind
 from workers.parsing.content import table_row
 
 _log = logging.getLogger("penstock.parsing")
+_library_derived = html.derive_element_type_from_text
 
 
-def blocks(elements: Iterable[Element]) -> list[Block]:
-    """The blocks of a document's elements, in their order."""
+def blocks(elements: Iterable[Element | Block]) -> list[Block]:
+    """The blocks of a document's elements, in their order; a reader may put blocks of its own among them."""
     found: list[Block] = []
     furniture: set[str] = set()
     for element in elements:
+        if isinstance(element, Block):
+            found.append(element)
+            continue
         if isinstance(element, PageBreak) or not element.text.strip():
             continue
         if isinstance(element, (Header, Footer)):
@@ -76,6 +93,11 @@ def _no_guess(*_: object, **__: object) -> bool:
     return False
 
 
+def _derived(text: str) -> Any:
+    """The class of a text in a web page; the library has none for a single letter."""
+    return _library_derived(text) or Text
+
+
 def _adapt() -> None:
     if importlib.util.find_spec(tokenize._SPACY_MODEL_NAME) is None:  # noqa: SLF001 - the library has no setting for it
         tokenize._load_spacy_model = _blank_pipeline  # noqa: SLF001
@@ -83,9 +105,9 @@ def _adapt() -> None:
             "parser.fallback_sentencizer",
             extra={"fields": {"missing": tokenize._SPACY_MODEL_NAME, "instead": "blank English, sentence splitter"}},  # noqa: SLF001
         )
-    for module in (docx, pptx):
-        module.is_possible_title = module.is_possible_narrative_text = _no_guess
-    html.is_possible_narrative_text = _no_guess
+    for module in (docx, html):
+        module.is_possible_narrative_text = module.is_us_city_state_zip = _no_guess
+    html.derive_element_type_from_text = _derived
     html.element_class_lookup.get_namespace(None).update(
         {
             **dict.fromkeys(("details", "dialog", "fieldset", "figure", "form"), html.Flow),

@@ -13,10 +13,12 @@ from urllib.parse import unquote
 from schemas.errors import Reason, Refusal
 from workers.parsing import webpage
 from workers.parsing.content import Content
+from workers.parsing.dates import about
 from workers.parsing.decoding import declared_encoding, decode
 from workers.parsing.xmltree import Element, name, tree
 from workers.parsing.zipped import MAX_MEMBER, member
 
+_OPF = "{http://www.idpf.org/2007/opf}"
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _PAGES = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml"}
 #: <a id="x"/> is closed in XML and open in HTML, where an open <title/> or <script/> hides all that follows.
@@ -28,7 +30,7 @@ _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*>")
 
 
 def parse(body: bytes) -> Content:
-    """The blocks of a book, its title and language.
+    """The blocks of a book, its title, language, author and dates.
 
     Raises:
         Refusal: ENCRYPTED if a page is (a font may be); CORRUPT if a part is missing; TOO_LARGE if the text is.
@@ -43,7 +45,14 @@ def parse(body: bytes) -> Content:
         sources = list(_sources(archive, pages))
     blocks = [block for source in sources if source.strip() for block in webpage.blocks(source)]
     language = _said(package, "language").partition("-")[0].lower()
-    return Content(blocks, _said(package, "title"), language or None)
+    changed = (meta.text for meta in _named(package, "meta") if meta.get("property") == "dcterms:modified")
+    dates = {date.get(_OPF + "event"): date.text for date in _named(package, "date")}
+    metadata = about(
+        author=_said(package, "creator"),
+        created=dates.get("publication") or dates.get("creation") or dates.get(None),
+        modified=next(changed, None) or dates.get("modification"),
+    )
+    return Content(blocks, _said(package, "title"), language or None, metadata)
 
 
 def _pages(package: Element, folder: str) -> Iterator[str]:
@@ -76,7 +85,7 @@ def _encrypted(archive: zipfile.ZipFile) -> set[str]:
 
 
 def _said(package: Element, what: str) -> str:
-    """What the metadata says first of the title or the language."""
+    """What the metadata says first of the title, the language or the author."""
     return next(("".join(element.itertext()).strip() for element in _named(package, what)), "")
 
 

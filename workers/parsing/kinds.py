@@ -27,6 +27,7 @@ CONTENT_TYPES = {
     "rtf": "application/rtf",
     "odt": "application/vnd.oasis.opendocument.text",
     "epub": "application/epub+zip",
+    "zip": "application/zip",
 }
 
 #: Endings of source code and configuration.

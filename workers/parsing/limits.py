@@ -8,6 +8,7 @@ Linux has all of this; elsewhere the limits on memory and the death with the par
 """
 
 import contextlib
+import functools
 import os
 import resource
 import select
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from workers.parsing.pipes import Deadline
 
@@ -25,15 +26,17 @@ LINUX = sys.platform == "linux"
 class Limits(NamedTuple):
     """For one document.
 
-    timeout_s: seconds from the fork, its parser being loaded by then.
+    timeout_s: seconds from when its child is given it, its parser being loaded by then.
     growth: bytes of memory over the server's.
     answer: bytes of the parsed document as JSON. A text of 100 MB, the largest that is accepted, must pass, and as a
         table it doubles; what unpacks to more is no document, and would cost the process that waits for it a gigabyte.
+    ocr: whether pictures are read; that is a setting, and not what happens to be installed.
     """
 
     timeout_s: float = 30.0
     growth: int = 512 << 20
     answer: int = 256 << 20
+    ocr: bool = True
 
 
 #: Seconds between two looks at a child's memory, 30 microseconds each. It can take some 20 MB between them.
@@ -109,10 +112,12 @@ def confine(limits: Limits, *, parent: int) -> None:
     """Put this process, just forked by `parent`, under everything that it cannot lift again."""
     die_with(parent)
     if LINUX:
+        # No Path: its code lies on a hundred pages, and every page a child touches is first copied.
         # Should memory run out all the same, the kernel is to take this process and not the one with the model in it.
-        with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text("1000")
-        space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:  # noqa: PTH123
+            file.write(b"1000")
+        with open("/proc/self/statm", "rb", buffering=0) as file:  # noqa: PTH123
+            space = int(file.read(64).split()[0]) * resource.getpagesize()
         _limit(resource.RLIMIT_AS, space + _BACKSTOP * limits.growth)
         _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_CPU, int(limits.timeout_s) + _CPU_SPARE_S)
@@ -125,11 +130,16 @@ def confine(limits: Limits, *, parent: int) -> None:
 def die_with(parent: int) -> None:
     """Ask the kernel to kill this process when its parent goes, even if no Python code runs then."""
     if LINUX:
-        import ctypes  # not needed elsewhere
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before we asked
         os._exit(1)
+
+
+@functools.cache
+def _libc() -> Any:
+    import ctypes  # not needed elsewhere
+
+    return ctypes.CDLL(None)
 
 
 def _limit(what: int, most: int) -> None:

@@ -1,30 +1,58 @@
 """A mail: the subject as heading, who and when, then its text: the HTML form where there is one, as a reader shows it.
 
-Attachments are named, not read: the name alone makes the mail findable by them.
+Attachments are members, documents of their own. They are named in the text too: that makes the mail findable by them.
 """
 
-import email
 import email.policy
 from collections.abc import Iterable, Iterator
 from email.message import EmailMessage, MIMEPart
+from email.parser import BytesFeedParser
+from typing import Any
 
 from schemas.documents import Block, BlockKind
-from workers.parsing import text, webpage
+from schemas.errors import Reason, Refusal
+from workers.parsing import attached, text, webpage
 from workers.parsing.content import Content
 from workers.parsing.decoding import decode
 
 #: Fields of the envelope that are worth finding a mail by.
 FIELDS = ("From", "To", "Cc", "Date")
+#: Parts of a mail, and messages and lists of parts within each other: people's mails have dozens, and a few.
+MAX_PARTS, MAX_DEPTH = 1_000, 50
+
+#: Bytes parsed at a time.
+_PIECE = 1 << 16
 
 
 def parse(body: bytes) -> Content:
-    """The blocks of a mail."""
-    mail = email.message_from_bytes(body, _class=EmailMessage, policy=email.policy.default)
+    """The blocks of a mail, and its attachments.
+
+    Raises:
+        Refusal: TOO_LARGE for too many parts, or too deep ones.
+    """
+    mail = _opened(body)
     subject = str(mail["Subject"] or "")
     blocks = opening(subject, {name: str(mail[name] or "") for name in FIELDS})
     for part in _readable(mail):
         blocks += _part_blocks(part)
-    return Content([*blocks, *attachments(part.get_filename() for part in mail.walk())], subject)
+    blocks += attachments(part.get_filename() for part in mail.walk())
+    members = tuple(attached.member(name, attached.content(part)) for name, part in attached.named(mail))
+    return Content(blocks, subject, metadata=metadata(mail), members=members)
+
+
+def extract(body: bytes, member: str) -> bytes | None:
+    """The bytes of an attachment; None if there is none of that name.
+
+    Raises:
+        Refusal: as `parse`.
+    """
+    return next((attached.content(part) for name, part in attached.named(_opened(body)) if name == member), None)
+
+
+def metadata(header: EmailMessage) -> dict[str, str]:
+    """Who wrote it, and when."""
+    sent = header["Date"] and header["Date"].datetime
+    return {"author": " ".join(str(header["From"] or "").split()), "created": sent.isoformat() if sent else ""}
 
 
 def opening(subject: str, fields: dict[str, str]) -> list[Block]:
@@ -47,6 +75,26 @@ def attachments(names: Iterable[str | None]) -> list[Block]:
     """A line that names what is attached."""
     found = [name for name in names if name]
     return [Block(BlockKind.PARAGRAPH, "Attachments: " + ", ".join(found))] if found else []
+
+
+def _opened(body: bytes) -> EmailMessage:
+    # In pieces: `email.message_from_bytes` takes four bytes a character besides.
+    parser = BytesFeedParser(EmailMessage, policy=email.policy.default)
+    try:
+        for at in range(0, len(body), _PIECE):
+            parser.feed(body[at : at + _PIECE])
+        mail = parser.close()
+    except RecursionError:
+        raise Refusal(Reason.TOO_LARGE, "its parts lie too deep in each other") from None
+    pending: list[tuple[Any, int]] = [(mail, 1)]
+    parts = 0
+    while pending:
+        part, depth = pending.pop()
+        parts += 1
+        if parts > MAX_PARTS or depth > MAX_DEPTH:
+            raise Refusal(Reason.TOO_LARGE, f"more than {MAX_PARTS} parts, or {MAX_DEPTH} within each other")
+        pending += [(inner, depth + 1) for inner in part.get_payload()] if part.is_multipart() else []
+    return mail
 
 
 def _readable(part: MIMEPart) -> Iterator[MIMEPart]:

@@ -1,8 +1,8 @@
 """Text of pictures, by the tesseract library of the system, where one is installed.
 
 Called in this process through its C interface: the program would be a process of its own, beyond the limits that hold
-a parser. Not part of a fingerprint: whether it is installed is the machine's affair, and without it such documents are
-refused by name.
+a parser. Whether pictures are read is a setting (PENSTOCK_OCR) and part of the fingerprint; what of tesseract is
+installed is the machine's affair. Where pictures shall be read and it is missing, such documents are refused by name.
 """
 
 import ctypes
@@ -31,6 +31,19 @@ class Picture(NamedTuple):
     stride: int
 
 
+_switched = {"on": True}
+
+
+def switch_off() -> None:
+    """Read no pictures in this process, whatever is installed."""
+    _switched["on"] = False
+
+
+def is_on() -> bool:
+    """Whether pictures shall be read."""
+    return _switched["on"]
+
+
 def missing() -> str | None:
     """What has to be installed before pictures can be read; None if nothing."""
     if _library() is None:
@@ -49,7 +62,8 @@ def require() -> None:
     Raises:
         Refusal: NEEDS_OCR.
     """
-    if (said := missing()) is not None:
+    said = missing() if is_on() else "reading pictures is switched off"
+    if said is not None:
         raise Refusal(Reason.NEEDS_OCR, said)
 
 

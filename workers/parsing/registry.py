@@ -1,6 +1,7 @@
 """The table of kinds, and `parse`: one document through sniffing and its parser, held to what is promised of both.
 
-A parser is a module with `parse(body) -> Content`. It is imported when its kind first comes up, so nothing here loads
+A parser is a module with `parse(body) -> Content`; one of containers also has `extract(body, member)`, which gives the
+bytes of what `Content.members` names, or None. It is imported when its kind first comes up, so nothing here loads
 a driver. A version is part of the fingerprint: raise it when the same bytes may give other blocks.
 """
 
@@ -9,9 +10,9 @@ import importlib.metadata
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from schemas.documents import Block, BlockKind, ParsedDocument
+from schemas.documents import Block, ParsedDocument
 from schemas.errors import Reason, Refusal
 from workers.parsing.content import Content
 from workers.parsing.sniff import SNIFF_VERSION, content_type, sniff
@@ -27,6 +28,13 @@ class Parser(Protocol):
             Refusal: this document cannot be indexed.
         """
 
+    def extract(self, body: bytes, name: str, member: str) -> bytes | None:
+        """The bytes of one of the members `parse` tells of; None where there is none of that name. May block.
+
+        Raises:
+            Refusal: as `parse`.
+        """
+
 
 class Format(NamedTuple):
     """How a kind is read. `library` is the distribution whose version shapes the result, if any does."""
@@ -37,33 +45,42 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "markdown": Format("workers.parsing.markdown", "markdown-1", "markdown-it-py"),
+    "markdown": Format("workers.parsing.markdown", "markdown-2", "markdown-it-py"),
     "text": Format("workers.parsing.text", "text-1"),
-    "html": Format("workers.parsing.webpage", "html-1", "unstructured"),
+    "html": Format("workers.parsing.webpage", "html-2", "unstructured"),
     "xml": Format("workers.parsing.xmldoc", "xml-1", "lxml"),
     "json": Format("workers.parsing.jsondoc", "json-1"),
     "jsonl": Format("workers.parsing.jsonlines", "jsonl-1"),
-    "pdf": Format("workers.parsing.pdf", "pdf-2", "pypdf"),
-    "docx": Format("workers.parsing.docx", "docx-1", "unstructured"),
-    "pptx": Format("workers.parsing.pptx", "pptx-1", "unstructured"),
-    "xlsx": Format("workers.parsing.xlsx", "xlsx-1", "openpyxl"),
+    "pdf": Format("workers.parsing.pdf", "pdf-3", "pypdf"),
+    "docx": Format("workers.parsing.docx", "docx-2", "unstructured"),
+    "pptx": Format("workers.parsing.pptx", "pptx-2", "python-pptx"),
+    "xlsx": Format("workers.parsing.xlsx", "xlsx-2", "openpyxl"),
     "csv": Format("workers.parsing.delimited", "csv-1"),
-    "eml": Format("workers.parsing.mail", "eml-1", "unstructured"),
-    "msg": Format("workers.parsing.outlook", "msg-1", "python-oxmsg"),
+    "eml": Format("workers.parsing.mail", "eml-2", "unstructured"),
+    "msg": Format("workers.parsing.outlook", "msg-2", "python-oxmsg"),
     "code": Format("workers.parsing.sourcecode", "code-1"),
     **{kind: Format("workers.parsing.picture", f"{kind}-1", "pillow") for kind in ("png", "jpeg", "tiff")},
     **{kind: Format("workers.parsing.picture", f"{kind}-1", "pillow") for kind in ("gif", "webp", "bmp")},
-    "rtf": Format("workers.parsing.rtf", "rtf-1"),
-    "odt": Format("workers.parsing.odt", "odt-1", "lxml"),
-    "epub": Format("workers.parsing.epub", "epub-1", "unstructured"),
+    "rtf": Format("workers.parsing.rtf", "rtf-2"),
+    "odt": Format("workers.parsing.odt", "odt-2", "lxml"),
+    "epub": Format("workers.parsing.epub", "epub-2", "unstructured"),
+    "zip": Format("workers.parsing.archive", "zip-1"),
 }
 
 #: What no text has and what no index takes: NUL, and halves of surrogate pairs (broken fonts in PDFs make them).
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+_Found = TypeVar("_Found")
 
-def parser_version(kind: str) -> str:
+
+#: Kinds whose pictures are read.
+_PICTURED = {"pdf", *(kind for kind, form in FORMATS.items() if form.module == "workers.parsing.picture")}
+
+
+def parser_version(kind: str, *, ocr: bool = True) -> str:
     """What of the code shapes a document of this kind: sniffing, our parser, and the library under it.
+
+    ocr: whether pictures are read, which is part of it for the kinds that have some.
 
     Raises:
         KeyError: there is no such kind.
@@ -72,6 +89,8 @@ def parser_version(kind: str) -> str:
     parts = [SNIFF_VERSION, form.version]
     if form.library:
         parts.append(f"{form.library}-{importlib.metadata.version(form.library)}")
+    if kind in _PICTURED:
+        parts.append("ocr" if ocr else "no-ocr")
     return "/".join(parts)
 
 
@@ -88,11 +107,11 @@ def parse(body: bytes, name: str) -> ParsedDocument:
         Refusal: as `sniff`; CORRUPT or NO_TEXT from the parser; never an empty document.
     """
     kind = sniff(body, name)
-    content = _run(load(kind), body, kind)
+    content = _run(kind, load(kind), body)
     blocks = tuple(_cleaned(block) for block in content.blocks if block.text.strip())
     if not content.members and not any(character.isalnum() for block in blocks for character in block.text):
         raise Refusal(Reason.NO_TEXT, f"no text found in this {kind} document")
-    first_heading = next((block.heading for block in blocks if block.kind is BlockKind.HEADING and block.heading), None)
+    first_heading = next((block.heading for block in blocks if block.heading and not block.hidden), None)
     title = _UNSTORABLE.sub("", " ".join((content.title or "").split()))
     return ParsedDocument(
         kind,
@@ -105,10 +124,21 @@ def parse(body: bytes, name: str) -> ParsedDocument:
     )
 
 
-def _run(parser: Callable[[bytes], Content], body: bytes, kind: str) -> Content:
+def extract(body: bytes, name: str, member: str) -> bytes | None:
+    """The bytes of one of the members that `parse` names, in this process; None if there is none of that name.
+
+    Raises:
+        Refusal: as `parse`; or this member alone cannot be taken out: ENCRYPTED, UNSUPPORTED, TOO_LARGE, CORRUPT.
+    """
+    kind = sniff(body, name)
+    extractor = getattr(importlib.import_module(FORMATS[kind].module), "extract", None)
+    return None if extractor is None else _run(kind, extractor, body, member)
+
+
+def _run(kind: str, parser: Callable[..., _Found], *given: bytes | str) -> _Found:
     """Call a parser; whatever its library raises becomes CORRUPT."""
     try:
-        return parser(body)
+        return parser(*given)
     except (Refusal, MemoryError):
         raise
     except RecursionError:

@@ -1,6 +1,7 @@
 """The text of an RTF document, run by run, in the encodings of its fonts, with what its words say of paragraphs.
 
-Kept out: hidden and deleted text, pictures, and every destination marked as one to skip if unknown.
+Hidden text comes as pieces of its own. Kept out: deleted text, pictures, and every destination marked as one to skip if
+unknown.
 """
 
 import re
@@ -62,7 +63,10 @@ _CHARACTERS = {
 }
 _HEADERS = {"header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf"}
 _SKIPPED = {"*", "colortbl", "pict", "objdata", "filetbl", "revtbl", "listtable", "xmlnstbl", "themedata", "info"}
-_INTO = {"fonttbl": "fonts", "stylesheet": "styles", "title": "title", "shptxt": "body"}
+_INTO = {"fonttbl": "fonts", "stylesheet": "styles", "title": "title", "author": "author", "shptxt": "body"}
+#: Destinations that hold a time, and its parts.
+_TIMES = {"creatim": "created", "revtim": "modified"}
+_PARTS = {"yr", "mo", "dy", "hr", "min"}
 _BULLETS = {"listtext", "pntext"}
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 
@@ -71,9 +75,10 @@ _LEVELS = 6
 
 
 class Mark(Enum):
-    """What a piece is: text, or the end of something."""
+    """What a piece is: text, text no reader sees, or the end of something."""
 
     TEXT = auto()
+    HIDDEN = auto()
     PARAGRAPH = auto()
     CELL = auto()
     ROW = auto()
@@ -87,7 +92,22 @@ _ENDS = {
 }
 #: All words that say anything here; most say how it looks.
 _KNOWN = {
-    *(*_ANSI, *_CHARACTERS, *_HEADERS, *_SKIPPED, *_INTO, *_BULLETS, *_ENDS, "u", "uc", "ansicpg", "deff", "fcharset"),
+    *(
+        *_ANSI,
+        *_CHARACTERS,
+        *_HEADERS,
+        *_SKIPPED,
+        *_INTO,
+        *_BULLETS,
+        *_ENDS,
+        *_TIMES,
+        *_PARTS,
+        "u",
+        "uc",
+        "ansicpg",
+        "deff",
+        "fcharset",
+    ),
     *("f", "s", "plain", "pard", "outlinelevel", "v", "deleted", "ls", "pnlvlblt", "intbl"),
 }
 
@@ -103,13 +123,17 @@ class Piece(NamedTuple):
 
 
 class _State(NamedTuple):
-    """What a closing brace brings back. `into`: where text goes: "body", "title", "fonts", "styles" or "" (nowhere)."""
+    """What a closing brace brings back.
+
+    into: where text goes: "body", "title", "author", "fonts", "styles", or where none does: "created", "modified", "".
+    """
 
     into: str = "body"
     number: int = 0
     encoding: str | None = None
     fallback: int = 1
     hidden: bool = False
+    gone: bool = False
     level: int = 0
     item: bool = False
     in_table: bool = False
@@ -117,10 +141,14 @@ class _State(NamedTuple):
 
 
 class Reader:
-    """Reads one document, once. `title`, from its properties, is known when all pieces are read."""
+    """Reads one document, once. `title`, `author`, `times`, its properties, are known when all pieces are read.
+
+    times: of "created" and "modified" the parts that are said ("yr", "mo", "dy", "hr", "min").
+    """
 
     def __init__(self, body: bytes) -> None:
-        self.title = ""
+        self.title = self.author = ""
+        self.times: dict[str, dict[str, int]] = {"created": {}, "modified": {}}
         # Every byte is a letter until its font says in which encoding.
         self._source = body.decode("latin-1")
         self._state, self._outer = _State(), list[_State]()
@@ -167,16 +195,20 @@ class Reader:
     def _flush(self) -> Iterator[Piece]:
         """The text so far, which belongs to the state in force."""
         run, self._run = bytes(self._run), bytearray()
-        if run and not self._state.hidden:
+        if run and not self._state.gone:
             default = self._fonts.get(self._default_font, self._encoding)
             yield from self._text(run.decode(self._state.encoding or default))
 
     def _text(self, text: str) -> Iterator[Piece]:
         state = self._state
+        if state.gone or (state.hidden and state.into != "body"):
+            return
         if state.into == "body":
-            yield Piece(Mark.TEXT, text)
+            yield Piece(Mark.HIDDEN if state.hidden else Mark.TEXT, text)
         elif state.into == "title":
             self.title += text
+        elif state.into == "author":
+            self.author += text
         elif state.into == "styles" and (heading := _HEADING.search(text)):
             self._levels[state.number] = int(heading[1])
 
@@ -191,22 +223,25 @@ class Reader:
 
     def _word(self, word: str, given: str | None) -> Iterator[Piece]:
         state, number = self._state, int(given or 0)
-        in_body = state.into == "body" and not state.hidden
+        in_body = state.into == "body" and not (state.hidden or state.gone)
         if word == "u":
-            if not state.hidden:
-                yield from self._text(chr(number % 0x10000))
+            yield from self._text(chr(number % 0x10000))
             self._skip = state.fallback
         elif word in _CHARACTERS:
             # One of them may stand in for a character, too.
             if self._skip:
                 self._skip -= 1
-            elif not state.hidden:
+            else:
                 yield from self._text(_CHARACTERS[word])
         elif in_body and word in _ENDS:
             yield self._end(_ENDS[word])
+        elif word in _ENDS:
+            yield from self._text("\n" if state.hidden else "")
         elif in_body and word in _HEADERS:
             yield self._end(Mark.PARAGRAPH)
             self._state = _State(header=True)
+        elif word in _PARTS:
+            self.times.get(state.into, {})[word] = number
         elif word in _ANSI:
             self._encoding = _ANSI[word]
         elif word == "ansicpg" and number:
@@ -229,23 +264,27 @@ class Reader:
         state = self._state
         if word in _SKIPPED:
             return state._replace(into="")
-        if word in _INTO and (state.into or word in {"title", "shptxt"}):
+        if word in _INTO and (state.into or word in {"title", "author", "shptxt"}):
             return state._replace(into=_INTO[word])
+        if word in _TIMES:
+            return state._replace(into=_TIMES[word])
         if word == {"fonts": "f", "styles": "s"}.get(state.into):
             return state._replace(number=number)
         match word:
             case "f":
                 return state._replace(encoding=self._fonts.get(number))
             case "plain":
-                return state._replace(encoding=None, hidden=False)
+                return state._replace(encoding=None, hidden=False, gone=False)
             case "pard":
                 return state._replace(level=0, item=False, in_table=False)
             case "s":
                 return state._replace(level=self._levels.get(number, 0))
             case "outlinelevel":
                 return state._replace(level=number + 1 if 0 <= number < _LEVELS else 0)
-            case "v" | "deleted":
+            case "v":
                 return state._replace(hidden=on)
+            case "deleted":
+                return state._replace(gone=on)
             case "ls" | "pnlvlblt":
                 return state._replace(item=on)
             case "intbl":

@@ -1,30 +1,32 @@
 """The process that has the parsers loaded, and forks a child for each document: requests come on standard input.
 
-Runs as `python -P -c ... PARENT_PID`, started by sandbox.py. It holds no secrets, has one thread, never looks into a
-document, and lives on whatever becomes of its children. It dies with its parent: the kernel sees to it on Linux, the
-end of its input anywhere.
+Runs as `python -P -c ... PARENT_PID LIMITS [MODULE...]`, started by process.py, and does without the MODULEs. It holds
+no secrets, has one thread, never looks into a document, and lives on whatever becomes of its children. It dies with its
+parent: the kernel sees to it on Linux, the end of its input anywhere.
 
-Request: a frame of JSON {"warm": kind}, or {"parse": name, "limits"} followed by a frame with the bytes.
-Answers: {"ready"}, then for each parse what child.py says, without {"missing"}, or what became of it.
+Request: a frame of JSON {"warm": kind}, or an order as in child.py with its document.
+Answers: {"ready"}, then for each order what child.py says, without {"missing"}, or what became of it.
 """
 
 import contextlib
-import gc
 import importlib
 import json
 import logging
 import os
 import signal
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from schemas.errors import Reason
-from workers.parsing import child, registry
+from workers.parsing import child, ocr, registry
 from workers.parsing.limits import Limits, Outgrown, Watch, die_with
-from workers.parsing.pipes import TooLong, read_frame, receive, write_frame
+from workers.parsing.pipes import TooLong, read_frame, receive, send, write_frame
+from workers.parsing.spare import Child, Spare
 
 #: Small libraries that parsers load late: each child that needs one would load it again.
 _SMALL = ("charset_normalizer", "yaml")
+#: Likewise, where the library is loaded: 10 ms in each child.
+_LATE = {"pypdf": "pypdf.filters"}
 #: spaCy loads it only because it is installed: a second, 270 MB, and a thread that no fork survives.
 _UNWANTED = "torch"
 #: Bytes: what a child says besides the document itself is short.
@@ -32,69 +34,88 @@ _SAID = 1 << 20
 
 
 def main() -> None:
-    """Serve the parent whose process id is the first argument."""
+    """Serve the parent whose process id is the first argument, under these limits, without the modules named last."""
     # Ctrl-C is the parent's to handle: it must not look like this document's crash.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = int(sys.argv[1])
-    die_with(parent)
+    parent, limits, *without = sys.argv[1:]
+    die_with(int(parent))
     requests, answers = _take_pipes()
     _forward_logs(answers)
     child.answer(answers, {"ready": True})
-    sys.modules.setdefault(_UNWANTED, None)  # type: ignore[arg-type]  # documented: importing it then fails
+    for module in (_UNWANTED, *without):
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # documented: importing it then fails
     for module in _SMALL:
         importlib.import_module(module)
-    while (request := read_frame(requests)) is not None:
-        order = json.loads(request)
-        if "warm" in order:
+    bounds = Limits(*json.loads(limits))
+    if not bounds.ocr:
+        ocr.switch_off()
+    _serve(bounds, requests, answers)
+
+
+def _serve(limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    server = os.getpid()
+
+    def run(orders: BinaryIO, into: int) -> NoReturn:
+        # All the child can write to is its own pipe: half an answer never gets between the frames.
+        os.dup2(into, answers.fileno())
+        os.dup2(os.open(os.devnull, os.O_RDONLY), requests.fileno())
+        child.run(limits, orders, answers, parent=server)
+
+    spare = Spare(run)
+    while (request := _next(spare, requests)) is not None:
+        asked = json.loads(request)
+        if "warm" in asked:
+            spare.outdate()
             # What fails here fails again with the first document of the kind, which reports it.
             with contextlib.suppress(Exception):
-                registry.load(order["warm"])
-            continue
-        body = read_frame(requests)
-        if body is None:
-            break
-        _serve(body, order["parse"], Limits(*order["limits"]), requests, answers)
+                _load(registry.FORMATS[asked["warm"]].module)
+        else:
+            _carry_out(request, read_frame(requests) or b"", limits, spare, answers)
 
 
-def _serve(body: bytes, name: str, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Fork until no parser is missing, which is once but for the first document of a kind."""
+def _next(spare: Spare, requests: BinaryIO) -> bytes | None:
+    """The next request. Nothing of the last document is left by now that a child could inherit."""
+    spare.prepare()
+    return read_frame(requests)
+
+
+def _carry_out(order: bytes, body: bytes, limits: Limits, spare: Spare, answers: BinaryIO) -> None:
+    """Give it to one child after another until no parser is missing: the first, but for new kinds of documents."""
     try:
-        while module := _forked(body, name, limits, requests, answers):
-            importlib.import_module(module)
+        while module := _given((order, body), spare.take(), limits, answers):
+            _load(module)
     except Exception as error:  # noqa: BLE001 - a broken library may raise anything, and a full machine cannot fork
         child.answer(answers, {"unreachable": f"cannot load or start a parser: {error}"})
 
 
-def _forked(body: bytes, name: str, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> str | None:
-    """Have a child parse the document and pass on what it says; or the module it misses."""
-    server = os.getpid()
-    gc.freeze()  # what is loaded stays: the child need not copy it to mark it
-    out, into = os.pipe()
-    pid = os.fork()
-    if not pid:
-        # All the child can write to is its own pipe: half an answer never gets between the frames.
-        os.dup2(into, answers.fileno())
-        os.dup2(os.open(os.devnull, os.O_RDONLY), requests.fileno())
-        child.run(body, name, limits, answers, parent=server)
-    os.close(into)
+def _load(module: str) -> None:
+    importlib.import_module(module)
+    for late in (late for library, late in _LATE.items() if library in sys.modules):
+        importlib.import_module(late)
+
+
+def _given(order: tuple[bytes, bytes], taken: Child, limits: Limits, answers: BinaryIO) -> str | None:
+    """Have the child do it and pass on what it says; or the module it misses."""
     status: int | None = None
     try:
-        return _relay(out, answers, Watch(pid, limits), limits)
+        watch = Watch(taken.pid, limits)
+        send(taken.orders, *order, deadline=watch)
+        return _relay(taken.answers, answers, watch, limits)
     except TimeoutError:
         reason, detail = Reason.PARSER_TIMEOUT, f"not parsed within {limits.timeout_s:g} s"
     except Outgrown:
         reason, detail = Reason.PARSER_MEMORY, f"its parser took more than {limits.growth >> 20} MB of memory"
     except TooLong:
-        reason, detail = Reason.TOO_LARGE, f"its text takes more than {limits.answer >> 20} MB"
+        reason, detail = Reason.TOO_LARGE, f"it comes to more than {limits.answer >> 20} MB"
     except (ValueError, TypeError):
         reason, detail = Reason.PARSER_CRASH, "its parser gave a garbled answer"
-    except EOFError:
-        status = _reaped(pid)
+    except (EOFError, BrokenPipeError):
+        status = taken.ended()
         reason, detail = _ending(status)
     finally:
-        os.close(out)
         if status is None:
-            _reaped(pid)
+            taken.ended()
     child.answer(answers, {"refused": reason.value, "detail": detail})
     return None
 
@@ -105,19 +126,20 @@ def _relay(out: int, answers: BinaryIO, watch: Watch, limits: Limits) -> str | N
         frame = receive(out, deadline=watch, at_most=_SAID)
         said: dict[str, Any] = dict(json.loads(frame))
         if "missing" in said:
-            return str(said["missing"])
-        document = receive(out, deadline=watch, at_most=limits.answer) if "document" in said else None
+            return _missing(str(said["missing"]))
+        found = receive(out, deadline=watch, at_most=limits.answer) if said.get("found") else None
         write_frame(answers, frame)
-        if document is not None:
-            write_frame(answers, document)
+        if found is not None:
+            write_frame(answers, found)
         if "log" not in said:
             return None
 
 
-def _reaped(pid: int) -> int:
-    """How a child ended; it is killed if it has not."""
-    os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def _missing(module: str) -> str:
+    """A module we may load: a child that has gone bad does not choose what runs in its server."""
+    if module in sys.modules or not module.startswith(child.PARSERS):
+        raise ValueError(module)
+    return module
 
 
 def _ending(status: int) -> tuple[Reason, str]:

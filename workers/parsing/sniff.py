@@ -15,7 +15,7 @@ from workers.parsing.decoding import declared_encoding, decode
 from workers.parsing.kinds import BY_NAME, CONTENT_TYPES, FOREIGN, PICTURES
 
 #: Part of every parser's version: raise it when a document may get another kind, or text be decoded otherwise.
-SNIFF_VERSION = "sniff-2"
+SNIFF_VERSION = "sniff-3"
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: Streams at the top of an OLE file, and what they make of it.
@@ -53,12 +53,13 @@ def sniff(body: bytes, name: str) -> str:
     """
     if not body.strip(b"\x00 \t\r\n\f\v\xef\xbb\xbf\xff\xfe"):
         raise Refusal(Reason.EMPTY, "0 bytes" if not body else "nothing but white space")
-    if b"%PDF-" in body[:1024]:
-        return "pdf"
     if body.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_kind(body)
     if body.startswith(_OLE):
         return _ole_kind(body)
+    # After what begins with another signature: an archive may hold a PDF right behind its first name.
+    if b"%PDF-" in body[:1024]:
+        return "pdf"
     if body.startswith(b"{\\rtf"):
         return "rtf"
     for pattern, kind in PICTURES:
@@ -83,18 +84,28 @@ def _zip_kind(body: bytes) -> str:
         raise Refusal(
             Reason.CORRUPT, f"begins like a ZIP or Office file but is damaged or cut short ({error})"
         ) from None
-    if any(one.flag_bits & 1 for one in members):
+    locked = [bool(one.flag_bits & 1) for one in members if not one.filename.endswith("/")]
+    kind = _packed_kind(names, mimetype.strip())
+    # A document is locked as a whole; of an archive the members that are not can be read.
+    if locked and (all(locked) if kind == "zip" else any(locked)):
         raise Refusal(Reason.ENCRYPTED, "a ZIP archive with a password")
+    return kind
+
+
+def _packed_kind(names: list[str], mimetype: str) -> str:
+    """The kind of document whose parts these are, or "zip": documents in their own right."""
     if "[Content_Types].xml" in names:
         for folder, kind in _OOXML.items():
             if any(name.startswith(folder) for name in names):
                 return kind
-    if mimetype.strip() == CONTENT_TYPES["epub"] or "META-INF/container.xml" in names:
+        raise Refusal(Reason.UNSUPPORTED, "looks like a package of parts (Office, NuGet, 3D) that is no document")
+    if mimetype == CONTENT_TYPES["epub"] or "META-INF/container.xml" in names:
         return "epub"
-    if mimetype.strip() in {CONTENT_TYPES["odt"], CONTENT_TYPES["odt"] + "-template"}:
+    if mimetype in {CONTENT_TYPES["odt"], CONTENT_TYPES["odt"] + "-template"}:
         return "odt"
-    words = "an OpenDocument file that is no text document" if "opendocument" in mimetype else "a ZIP archive"
-    raise Refusal(Reason.UNSUPPORTED, f"looks like {words}")
+    if "opendocument" in mimetype:
+        raise Refusal(Reason.UNSUPPORTED, "looks like an OpenDocument file that is no text document")
+    return "zip"
 
 
 def _ole_kind(body: bytes) -> str:

@@ -1,27 +1,46 @@
 """HTML through unstructured: everything a browser shows but navigation."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from lxml import etree  # type: ignore[import-untyped]
 from unstructured.partition.html import partition_html
 
 from schemas.documents import Block
 from schemas.errors import Reason, Refusal
-from workers.parsing import elements
+from workers.parsing import elements, unseen
 from workers.parsing.content import Content
+from workers.parsing.dates import about
 from workers.parsing.decoding import declared_encoding, decode
 
 #: unstructured reads nothing outside <main>, a heading above it included.
 _MAIN = re.compile(r"<(/?)main(?=[\s/>])", re.IGNORECASE)
 
+#: The names under which pages say what is known of them, the better ones first.
+_METADATA = {
+    "author": ("author", "dc.creator", "dcterms.creator", "citation_author", "article:author", "parsely-author"),
+    "created": (
+        *("article:published_time", "datepublished", "dcterms.created", "dc.date.created", "citation_publication_date"),
+        *("dc.date", "dcterms.date", "date", "pubdate"),
+    ),
+    "modified": (
+        *("article:modified_time", "datemodified", "dcterms.modified", "dc.date.modified", "og:updated_time"),
+        "last-modified",
+    ),
+}
+_LANGUAGE = ("content-language", "dc.language", "dcterms.language", "language", "og:locale")
+
 
 def parse(body: bytes) -> Content:
-    """The blocks of a page, its <title> and its language."""
+    """The blocks of a page, its <title>, its language, and what its <meta> elements say."""
     source = decode(body, declared=declared_encoding(body))
     root = _tree(source)
-    language = root.get("lang") if root is not None else None
-    title = root.findtext(".//head/title") if root is not None else None
-    return Content(blocks(source), title, language.partition("-")[0].lower() if language else None)
+    if root is None:
+        return Content(_blocks(source, root))
+    title, said = root.findtext(".//head/title"), _said(root)
+    language = root.get("lang") or _first(said, _LANGUAGE)
+    metadata = about(**{name: _first(said, names) for name, names in _METADATA.items()})
+    return Content(_blocks(source, root), title, re.split("[-_,;]", language)[0].strip().lower() or None, metadata)
 
 
 def blocks(source: str) -> list[Block]:
@@ -30,8 +49,27 @@ def blocks(source: str) -> list[Block]:
     Raises:
         Refusal: CORRUPT where tags are nested so deep that the parser drops what is in them.
     """
-    _tree(source)
-    return elements.blocks(partition_html(text=_MAIN.sub(r"<\1section", source), languages=[""]))
+    return _blocks(source, _tree(source))
+
+
+def _blocks(source: str, root: etree._Element | None) -> list[Block]:
+    page = unseen.shown(source, root)
+    found = elements.blocks(partition_html(text=_MAIN.sub(r"<\1section", page.source), languages=[""]))
+    return list(unseen.with_hidden(found, page.stretches)) if page.stretches else found
+
+
+def _said(root: etree._Element) -> dict[str, str]:
+    """What the <meta> elements of a page say, the first of a name."""
+    said: dict[str, str] = {}
+    for meta in root.iter("meta"):
+        name = meta.get("name") or meta.get("property") or meta.get("itemprop") or meta.get("http-equiv") or ""
+        said.setdefault(name.strip().lower(), (meta.get("content") or "").strip())
+    return said
+
+
+def _first(said: Mapping[str, str], names: Sequence[str]) -> str:
+    """The first of these that is said; the address of a person's page is not a name."""
+    return next((said[name] for name in names if said.get(name) and "://" not in said[name]), "")
 
 
 def _tree(source: str) -> etree._Element | None:

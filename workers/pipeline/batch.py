@@ -13,14 +13,15 @@ claims it leaves behind are taken up in recovery.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.failpoints import reach
 from infra.ledger.records import Claim, Settlement
 from schemas.errors import Reason, Refusal
 from schemas.identity import parent_uri
+from schemas.verdicts import first_refusal
 from workers.advance import ours
-from workers.pipeline import outcome
+from workers.pipeline import gates, outcome
 from workers.pipeline.changes import changes
 from workers.pipeline.embed import embed, vector_keys
 from workers.pipeline.look import look
@@ -93,6 +94,7 @@ def _judged(claim: Claim, removals: Removals) -> Look:
 
 
 def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outcome]:
+    group = _chunks_judged(pipeline, group)
     drafts = [_draft(pipeline, found.shaped) for found in group if found.shaped is not None]
     drafts, unsound = _embed_and_write(pipeline, _with_keys(pipeline, drafts))
     if unsound:
@@ -102,7 +104,7 @@ def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outco
     for found in group:
         claim, seen = found.claim, found.look
         if claim.document_id in unsound:
-            seen = _unsound(seen)
+            seen = _unsound(seen, unsound[claim.document_id])
         settlement = _conclude(pipeline, claim, seen, written.get(claim.document_id))
         if settlement is None:
             continue  # its claim has moved on to another worker, who will say what became of it
@@ -112,11 +114,30 @@ def _settle_group(pipeline: Pipeline, group: Sequence[_Found]) -> Iterator[Outco
         outcomes.append(Outcome(claim, verdict, hash_))
     hear_members(pipeline, ((found.claim, found.look, found.shaped) for found in group))
     settled = _record(pipeline, settlements, written.values())
+    gates.record(pipeline, [one for settlement in settlements for one in settlement.findings or ()])
     reach("settle.after")
     for one in outcomes:
         pipeline.progress(one.claim.uri)
         if one.claim.document_id in settled:
             yield one
+
+
+def _chunks_judged(pipeline: Pipeline, group: Sequence[_Found]) -> list[_Found]:
+    """The group with what the rules say of its new chunks, asked about all of them at once."""
+    new = [one.shaped for one in group if one.shaped is not None and isinstance(one.look, Content)]
+    said = gates.of_chunks(pipeline, [one for one in new if one.chunks])
+    return [_with_findings(pipeline, one, said.get(one.claim.document_id, ())) for one in group]
+
+
+def _with_findings(pipeline: Pipeline, found: _Found, said: gates.Findings) -> _Found:
+    if not said or found.shaped is None:
+        return found
+    everything = (*(found.shaped.findings or ()), *said)
+    refusal = first_refusal(said)
+    if refusal is None:
+        return replace(found, shaped=replace(found.shaped, findings=everything))
+    blocked = Blocked(refusal, found.shaped.identity, found.shaped.content_hash, findings=everything)
+    return _Found(found.claim, blocked, carry_over(pipeline, found.claim, blocked))
 
 
 def _wrapping(found: _Found) -> bool:
@@ -150,18 +171,19 @@ def _with_keys(pipeline: Pipeline, drafts: Sequence[Draft]) -> list[Draft]:
     return complete
 
 
-def _embed_and_write(pipeline: Pipeline, drafts: Sequence[Draft]) -> tuple[list[Draft], set[str]]:
-    """Embed and write; returns what was written, and the documents whose vectors broke a rule."""
+def _embed_and_write(pipeline: Pipeline, drafts: Sequence[Draft]) -> tuple[list[Draft], dict[str, gates.Findings]]:
+    """Embed and write; returns what was written, and the documents whose vectors broke a rule, with what it says."""
     wanted: dict[str, dict[str, str]] = defaultdict(dict)
     for draft in drafts:
         for i in draft.changes.write:
             wanted[draft.shaped.claim.tenant].setdefault(draft.keys[i], draft.shaped.chunks[i].text)
-    vectors = {tenant: embed(pipeline, tenant, texts) for tenant, texts in wanted.items()}
-    unsound = {
-        draft.shaped.claim.document_id
-        for draft in drafts
-        if any(draft.keys[i] not in vectors[draft.shaped.claim.tenant] for i in draft.changes.write)
-    }
+    embedded = {tenant: embed(pipeline, tenant, texts) for tenant, texts in wanted.items()}
+    vectors = {tenant: found for tenant, (found, _) in embedded.items()}
+    unsound: dict[str, gates.Findings] = {}
+    for draft in drafts:
+        faults = embedded[draft.shaped.claim.tenant][1] if draft.changes.write else {}
+        if said := next((faults[draft.keys[i]] for i in draft.changes.write if draft.keys[i] in faults), None):
+            unsound[draft.shaped.claim.document_id] = (*(draft.shaped.findings or ()), *said)
     sound = [draft for draft in drafts if draft.shaped.claim.document_id not in unsound]
     # Last good parses go first: a version is never recorded without what a later change would start from.
     pipeline.ledger.parses.put(
@@ -181,7 +203,8 @@ def _conclude(pipeline: Pipeline, claim: Claim, found: Look, draft: Draft | None
             if claim.recover and claim.last_hash is None:
                 _erase(pipeline, claim)  # a dead worker may have written a version that is now refused
             digest = pipeline.fingerprint.digest
-            return outcome.held(claim, found, fingerprint=digest, now=now, carried=draft, target=target)
+            code = gates.code(pipeline)
+            return outcome.held(claim, found, fingerprint=digest, code=code, now=now, carried=draft, target=target)
         case Unreached():
             return outcome.failed(claim, found, now=now, carried=draft, target=target)
         case Missing(judged=False):
@@ -231,11 +254,11 @@ def _record(pipeline: Pipeline, settlements: Sequence[Settlement], written: Iter
 
 def _last_good(pipeline: Pipeline, claims: Sequence[Claim]) -> list[Draft]:
     """Write the last good versions of documents whose new vectors broke a rule, where they are not whole."""
-    shaped = [carry_over(pipeline, claim, _unsound(None)) for claim in claims]
+    shaped = [carry_over(pipeline, claim, _unsound(None, ())) for claim in claims]
     drafts = [_draft(pipeline, one) for one in shaped if one is not None]
     return _embed_and_write(pipeline, _with_keys(pipeline, drafts))[0]
 
 
-def _unsound(found: Look | None) -> Blocked:
+def _unsound(found: Look | None, said: gates.Findings) -> Blocked:
     known = (found.identity, found.content_hash) if isinstance(found, Content | Blocked) else ("", None)
-    return Blocked(Refusal(Reason.BAD_VECTORS), *known)
+    return Blocked(first_refusal(said) or Refusal(Reason.BAD_VECTORS), *known, findings=said)

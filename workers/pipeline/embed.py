@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from infra.failpoints import reach
 from infra.ports import Vectors
 from infra.tokenizer import vector_key
-from schemas.errors import Refusal
-from validation.rules import VECTOR_RULES, check
+from schemas.verdicts import Finding
+from validation.vectors import check_vectors
 from workers.pipeline.parts import Pipeline
 
 #: Texts embedded between two writes to the cache: what a kill may cost, and what lies in memory at once.
@@ -21,11 +19,14 @@ def vector_keys(pipeline: Pipeline, texts: Sequence[str]) -> list[str]:
         return [vector_key(ids) for ids in pipeline.tokenizer.token_ids(texts)] if texts else []
 
 
-def embed(pipeline: Pipeline, tenant: str, wanted: Mapping[str, str]) -> dict[str, Vectors]:
-    """Vectors by cache key, from the cache or the model. `wanted`: cache key -> text.
+def embed(
+    pipeline: Pipeline, tenant: str, wanted: Mapping[str, str]
+) -> tuple[dict[str, Vectors], dict[str, tuple[Finding, ...]]]:
+    """Vectors by cache key, from the cache or the model, and what is wrong with others. `wanted`: cache key -> text.
 
     A vector that breaks a rule is left out and never cached; its document is the caller's to hold.
     """
+    faults: dict[str, tuple[Finding, ...]] = {}
     model = pipeline.embedder.info.name
     with pipeline.tally.stage("cache"):
         found = pipeline.ledger.vectors.get(tenant, model, wanted)
@@ -36,18 +37,13 @@ def embed(pipeline: Pipeline, tenant: str, wanted: Mapping[str, str]) -> dict[st
         part = missing[start : start + SLICE]
         with pipeline.tally.stage("embed"):
             vectors = pipeline.embedder.encode([wanted[key] for key in part])
-        sound = {key: vector for key, vector in zip(part, vectors, strict=True) if _sound(vector)}
+        computed = dict(zip(part, vectors, strict=True))
+        with pipeline.tally.stage("rules"):
+            faults |= check_vectors(computed, dimension=pipeline.embedder.info.dimension)
+        sound = {key: vector for key, vector in computed.items() if key not in faults}
         with pipeline.tally.stage("cache"):
             pipeline.ledger.vectors.put(tenant, model, sound)
         found |= sound
     if missing:
         reach("embed.after")
-    return found
-
-
-def _sound(vector: Vectors) -> bool:
-    try:
-        check(float(np.linalg.norm(vector)), VECTOR_RULES)
-    except Refusal:
-        return False
-    return True
+    return found, faults

@@ -1,5 +1,7 @@
 """What the source says of a document now, compared with what is proved. Reads as little as can decide it."""
 
+from dataclasses import replace
+
 from infra.failpoints import reach
 from infra.ledger.records import Claim
 from infra.ports import SourceReader
@@ -52,7 +54,11 @@ def look(pipeline: Pipeline, claim: Claim, opened: dict[int, Opener]) -> Look:
         return Gone()
     pipeline.tally.counts["documents_read"] += 1
     return _by_content(
-        pipeline, claim, Content(content_hash(fetched.body), fetched.identity, fetched.modified_at, fetched.body, None)
+        pipeline,
+        claim,
+        Content(
+            content_hash(fetched.body), fetched.identity, fetched.modified_at, fetched.body, None, len(fetched.body)
+        ),
     )
 
 
@@ -85,7 +91,7 @@ def _by_identity(pipeline: Pipeline, claim: Claim, entry: SourceEntry) -> Look |
     parsed = None if claim.recover else known_parse(pipeline, claim, claim.last_hash)
     if parsed is None:
         return None
-    return Content(claim.last_hash, entry.identity, entry.modified_at, None, parsed)
+    return Content(claim.last_hash, entry.identity, entry.modified_at, None, parsed, entry.size)
 
 
 def _by_content(pipeline: Pipeline, claim: Claim, content: Content) -> Look:
@@ -99,7 +105,7 @@ def _by_content(pipeline: Pipeline, claim: Claim, content: Content) -> Look:
     parsed = None if claim.recover else known_parse(pipeline, claim, content.content_hash)
     if parsed is None:
         return content
-    return Content(content.content_hash, content.identity, content.modified_at, None, parsed)
+    return replace(content, body=None, parsed=parsed)
 
 
 def known_parse(pipeline: Pipeline, claim: Claim, hash_: str) -> ParsedDocument | None:

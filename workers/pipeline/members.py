@@ -52,7 +52,7 @@ class Opener:
             self._entry = container, self.reader.stat(container)
         if self._entry[1] is None:
             raise ContainerGone(container)
-        return self._entry[1]._replace(uri=uri)
+        return self._entry[1]._replace(uri=uri, size=0)
 
     def fetch(self, uri: str, *, max_bytes: int) -> Fetched | None:
         """The bytes of a member; None: the container holds none of that name.

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 
 from infra.ledger.records import Claim, Indexed, PlacedPoint, Settlement
 from schemas.identity import parent_uri
+from validation.faults import characters
 from workers.pipeline.changes import place
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Unchanged, Unreached
 from workers.pipeline.write import Draft
 
 #: Nothing is held any more.
 _RELEASED: Mapping[str, object] = dict.fromkeys(
-    ("held_reason", "held_detail", "held_identity", "held_hash", "held_fingerprint", "held_at", "removal_held_at")
+    (
+        *("held_reason", "held_detail", "held_identity", "held_hash", "held_fingerprint", "held_at", "held_by"),
+        *("discarded_at", "removal_held_at"),
+    )
 )
 #: Seconds before a document that could not be reached is tried again: doubled each time, up to an hour.
 FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
@@ -50,23 +54,25 @@ def postponed(claim: Claim) -> Settlement:
 
 
 def held(
-    claim: Claim, found: Blocked, *, fingerprint: str, now: float, carried: Draft | None, target: str
+    claim: Claim, found: Blocked, *, fingerprint: str, code: str, now: float, carried: Draft | None, target: str
 ) -> Settlement:
-    """This version is refused; the last good one stays, as it is or as `carried` over."""
+    """This version is refused, by this `code`; the last good one stays, as it is or as `carried` over."""
     values: dict[str, object] = {
         "held_reason": found.refusal.reason.value,
         "held_detail": found.refusal.detail,
         "held_identity": found.identity,
         "held_hash": found.content_hash,
         "held_fingerprint": fingerprint,
+        "held_by": code,
         "removal_held_at": None,
         "gone_at": None,  # it is there, and is reported, even if its first version since it was gone is refused
     }
     if found.news:
-        values["held_at"] = now
+        values |= {"held_at": now, "discarded_at": None}
     entry = None if carried is None else _indexed(carried, target, now)
     event = "held" if found.news else ""
-    return Settlement(claim, values, entry, event=event, detail=str(found.refusal) if event else "")
+    detail = str(found.refusal) if event else ""
+    return Settlement(claim, values, entry, event=event, detail=detail, findings=found.findings)
 
 
 def failed(claim: Claim, found: Unreached, *, now: float, carried: Draft | None, target: str) -> Settlement:
@@ -89,6 +95,7 @@ def indexed(draft: Draft, found: Content, *, target: str, now: float) -> Settlem
         "content_hash": found.content_hash,
         "parser": shaped.parse_key,
         "kind": shaped.parsed.kind,
+        "characters": characters(shaped.parsed),
         "modified_at": found.modified_at,
         "verified_at": now,
         # Clocks of producers differ from ours: less than nothing is nothing.
@@ -99,7 +106,7 @@ def indexed(draft: Draft, found: Content, *, target: str, now: float) -> Settlem
     event = "added" if is_new(claim) else "updated"
     detail = f"{len(draft.changes.write)} chunks written, {len(draft.changes.keep)} kept, "
     detail += f"{len(draft.changes.delete)} deleted"
-    return Settlement(claim, values, _indexed(draft, target, now), event=event, detail=detail)
+    return Settlement(claim, values, _indexed(draft, target, now), event=event, detail=detail, findings=shaped.findings)
 
 
 def is_new(claim: Claim) -> bool:

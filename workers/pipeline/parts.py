@@ -14,6 +14,8 @@ from schemas.documents import Chunk, HiddenText, ParsedDocument
 from schemas.errors import Refusal
 from schemas.fingerprint import Fingerprint, PipelineFingerprint
 from schemas.sources import owners
+from schemas.verdicts import Finding
+from validation.ruleset import Rules
 from workers.parsing.registry import Parser
 
 
@@ -61,6 +63,7 @@ class Pipeline:
     embedder: Embedder
     parser: Parser
     fingerprint: PipelineFingerprint
+    rules: Rules
     collection: str
     limits: Limits
     owner: str
@@ -70,6 +73,8 @@ class Pipeline:
     open_reader: Callable[[KnownSource], SourceReader] = field(kw_only=True)
     readers: dict[int, SourceReader] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+    #: How often each rule was asked, since that was last written down.
+    verdicts: Counter[str] = field(default_factory=Counter)
     #: Called before every write to the index; raises where the claims may have passed to another worker.
     may_write: Callable[[], None] = lambda: None
     #: Called as each document is finished, with its URI.
@@ -124,12 +129,16 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """This version is refused. `news` is False when it was refused before, under this very pipeline."""
+    """This version is refused. `news` is False when it was refused before, under this very pipeline.
+
+    findings: what the rules said of it; None: they were not asked.
+    """
 
     refusal: Refusal
     identity: str
     content_hash: str | None = None
     news: bool = True
+    findings: tuple[Finding, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +150,14 @@ class Unreached:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A version to index: its bytes, or what a parser made of them before."""
+    """A version to index: its bytes, or what a parser made of them before. size: of the bytes."""
 
     content_hash: str
     identity: str
     modified_at: float
     body: bytes | None
     parsed: ParsedDocument | None
+    size: int = 0
 
 
 Look = Unchanged | Gone | Missing | Blocked | Unreached | Content
@@ -159,7 +169,7 @@ Look = Unchanged | Gone | Missing | Blocked | Unreached | Content
 class Shaped:
     """A version cut into chunks. `look` is what the source said: no `Content` when an older version is carried over.
 
-    metadata: what its points say: what the format says, and over it what its source and its events say.
+    parsed: as the parser made it, to be kept. shown: what of it is indexed. findings: what the rules said of it.
     """
 
     claim: Claim
@@ -168,8 +178,9 @@ class Shaped:
     identity: str
     modified_at: float
     parsed: ParsedDocument
+    shown: ParsedDocument
     parse_key: str
     fingerprint: Fingerprint
     attributes: Attributes
-    metadata: Mapping[str, str]
     chunks: tuple[Chunk, ...]
+    findings: tuple[Finding, ...] | None = None

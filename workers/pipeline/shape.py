@@ -6,25 +6,32 @@ from infra.failpoints import reach
 from infra.ledger.records import Claim
 from schemas.documents import Chunk, ParsedDocument
 from schemas.errors import Reason, Refusal
-from validation.rules import CHUNK_RULES, DOCUMENT_RULES, Cut, check
+from schemas.verdicts import first_refusal
 from workers.chunking import chunk
+from workers.pipeline import gates
 from workers.pipeline.look import parse_key
 from workers.pipeline.members import too_deep
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged
-from workers.pipeline.visible import ALL_HIDDEN, metadata, visible
+from workers.pipeline.visible import ALL_HIDDEN
 
 
 def shape(pipeline: Pipeline, claim: Claim, found: Content) -> Shaped | Blocked:
-    """Parse and cut one version."""
+    """Parse, judge and cut one version."""
+    said: gates.Findings | None = None
     try:
         parsed = found.parsed or _parse(pipeline, claim, found.body or b"")
-        if parsed.members and (refusal := too_deep(claim.uri)):
-            raise refusal
-        chunks = _cut(pipeline, parsed)
-    except Refusal as refusal:
-        return Blocked(refusal, found.identity, found.content_hash)
+        refusal = too_deep(claim.uri) if parsed.members else None
+        if refusal is None:
+            said = gates.of_document(pipeline, claim, parsed, size=found.size, content_hash=found.content_hash)
+            refusal = first_refusal(said)
+        if refusal is not None:
+            return Blocked(refusal, found.identity, found.content_hash, findings=said)
+        shown = _shown(pipeline, claim, parsed)
+        chunks = _cut(pipeline, shown)
+    except Refusal as refused:
+        return Blocked(refused, found.identity, found.content_hash, findings=said)
     if not chunks and not parsed.members:
-        return Blocked(Refusal(Reason.NO_TEXT, ALL_HIDDEN), found.identity, found.content_hash)
+        return Blocked(Refusal(Reason.NO_TEXT, ALL_HIDDEN), found.identity, found.content_hash, findings=said)
     fingerprint, attributes = pipeline.fingerprint.of_kind(parsed.kind), pipeline.attributes(claim)
     key = parse_key(fingerprint.parser, claim.uri)
     return Shaped(
@@ -34,11 +41,12 @@ def shape(pipeline: Pipeline, claim: Claim, found: Content) -> Shaped | Blocked:
         found.identity,
         found.modified_at,
         parsed,
+        shown,
         key,
         fingerprint,
         attributes,
-        metadata(parsed, pipeline.limits.hidden_text, attributes.metadata),
         chunks,
+        said,
     )
 
 
@@ -61,6 +69,10 @@ def carry_over(pipeline: Pipeline, claim: Claim, found: Look) -> Shaped | None:
     if parsed is None:
         return None
     modified_at = claim.modified_at or 0.0
+    try:
+        shown = _shown(pipeline, claim, parsed)
+    except Refusal:
+        return None  # as it should be now it cannot be shown; as it was it stays
     return Shaped(
         claim,
         found,
@@ -68,11 +80,11 @@ def carry_over(pipeline: Pipeline, claim: Claim, found: Look) -> Shaped | None:
         claim.identity,
         modified_at,
         parsed,
+        shown,
         claim.parser,
         fingerprint,
         attributes,
-        metadata(parsed, pipeline.limits.hidden_text, attributes.metadata),
-        _cut(pipeline, parsed),
+        _cut(pipeline, shown),
     )
 
 
@@ -87,19 +99,20 @@ def _parse(pipeline: Pipeline, claim: Claim, body: bytes) -> ParsedDocument:
         pipeline.embedder.warm()
         parsed = pipeline.parser.parse(body, document_name(claim.uri))
     pipeline.tally.counts["documents_parsed"] += 1
-    check(parsed, DOCUMENT_RULES)
     reach("parse.after")
     return parsed
 
 
-def _cut(pipeline: Pipeline, parsed: ParsedDocument) -> tuple[Chunk, ...]:
+def _shown(pipeline: Pipeline, claim: Claim, parsed: ParsedDocument) -> ParsedDocument:
+    return gates.shown(pipeline.rules.of(claim.tenant, claim.uri), parsed, pipeline.limits.hidden_text)
+
+
+def _cut(pipeline: Pipeline, shown: ParsedDocument) -> tuple[Chunk, ...]:
     """The chunks of what is indexed of a parse: none of a mere container, or where all text is hidden."""
-    parsed = visible(parsed, pipeline.limits.hidden_text)
-    if not parsed.blocks:
+    if not shown.blocks:
         return ()
     limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
     with pipeline.tally.stage("chunk"):
-        chunks = chunk(parsed, pipeline.tokenizer, max_tokens=limit)
-        check(Cut(chunks, limit), CHUNK_RULES)
+        chunks = chunk(shown, pipeline.tokenizer, max_tokens=limit)
     reach("chunk.after")
     return chunks

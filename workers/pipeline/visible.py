@@ -3,7 +3,6 @@
 A parse is stored whole, so that a change of the setting starts from it again.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from schemas.documents import HiddenText, ParsedDocument
@@ -24,8 +23,3 @@ def visible(parsed: ParsedDocument, hidden_text: HiddenText) -> ParsedDocument:
     if hidden_text == "skip":
         return replace(parsed, blocks=tuple(block for block in parsed.blocks if not block.hidden))
     return replace(parsed, metadata={**parsed.metadata, "hidden_text": f"{hidden} characters"})
-
-
-def metadata(parsed: ParsedDocument, hidden_text: HiddenText, said: Mapping[str, str]) -> dict[str, str]:
-    """What the points say of their document: what the format says, and over it what its source and its events said."""
-    return {**visible(parsed, hidden_text).metadata, **said}

@@ -107,7 +107,7 @@ def _restamps(pipeline: Pipeline, draft: Draft, now: float) -> list[Restamp]:
 
 def _payload(pipeline: Pipeline, draft: Draft, position: int, now: float) -> dict[str, Any]:
     shaped, chunk = draft.shaped, draft.shaped.chunks[position]
-    claim, parsed = shaped.claim, shaped.parsed
+    claim, parsed = shaped.claim, shaped.shown
     modified_at = rfc3339(shaped.modified_at)
     meta = PointMeta(
         uri=claim.uri,
@@ -121,7 +121,7 @@ def _payload(pipeline: Pipeline, draft: Draft, position: int, now: float) -> dic
         fingerprint=shaped.fingerprint.digest,
         source_modified_at=modified_at,
         indexed_at=rfc3339(now),
-        metadata=dict(shaped.metadata),
+        metadata={**parsed.metadata, **shaped.attributes.metadata},
     )
     return PointPayload(
         id=draft.changes.ids[position],

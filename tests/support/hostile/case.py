@@ -29,7 +29,8 @@ class Case(NamedTuple):
     """One hostile document.
 
     id: begins with the ending of its name. ends: DOCUMENT and reasons of refusal, of which one must come.
-    never, always: what must not and what must stand in the document. large: left to `make chaos`.
+    never, always: what must not and what must stand in what readers see of the document.
+    hidden: what must stand in it, but as hidden text only. large: left to `make chaos`.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Case(NamedTuple):
     always: str = ""
     given: str = ""
     large: bool = False
+    hidden: str = ""
 
     @property
     def name(self) -> str:

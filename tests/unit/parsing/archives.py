@@ -1,4 +1,4 @@
-"""Documents that are ZIP archives of XML, made by code."""
+"""ZIP archives, made by code: of documents, and documents that are archives of XML."""
 
 import io
 import zipfile
@@ -7,6 +7,35 @@ ODT_SPACES = " ".join(
     f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
     for prefix, name in (("office", "office"), ("text", "text"), ("table", "table"), ("draw", "drawing"))
 )
+
+
+class _Entry(zipfile.ZipInfo):
+    """One whose name may stand there twice, or in any encoding."""
+
+    def __init__(self, at, name):
+        super().__init__(str(at))
+        self.name = name
+
+    def _encodeFilenameFlags(self):  # noqa: N802 - zipfile asks it for what it writes
+        if isinstance(self.name, bytes):
+            return self.name, self.flag_bits
+        return self.name.encode(), self.flag_bits | 0x800
+
+
+def archive(*entries, method=zipfile.ZIP_DEFLATED):
+    """A ZIP of these (name, bytes) in this order; a name of bytes stands there as it is, in no told encoding.
+
+    A third part of an entry is what its ZipInfo says besides.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for at, (name, body, *about) in enumerate(entries):
+            entry = _Entry(at, name)
+            entry.compress_type = method
+            for key, value in (about[0] if about else {}).items():
+                setattr(entry, key, value)
+            file.writestr(entry, body)
+    return out.getvalue()
 
 
 def zipped(parts, *, mimetype):

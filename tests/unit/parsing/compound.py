@@ -82,7 +82,10 @@ def compound(tree):
 
 
 def msg(properties, *, attached=()):
-    """A message: {id: str, int or bytes}; a tuple (text, encoding) is a string of 8 bits."""
+    """A message: {id: str, int or bytes}; a tuple (text, encoding) is a string of 8 bits.
+
+    What is attached is a name, or the properties of an attachment.
+    """
 
     def storage(properties, head):
         rows, streams = head, {}
@@ -100,5 +103,6 @@ def msg(properties, *, attached=()):
         return {"__properties_version1.0": rows, **streams}
 
     head = struct.pack("<8x4I8x", 0, len(attached), 0, len(attached))
-    files = {f"__attach_version1.0_#{i:08X}": storage({0x3707: name}, bytes(8)) for i, name in enumerate(attached)}
+    about = [{0x3707: one} if isinstance(one, str) else one for one in attached]
+    files = {f"__attach_version1.0_#{i:08X}": storage(one, bytes(8)) for i, one in enumerate(about)}
     return compound(storage(properties, head) | files)

@@ -68,9 +68,13 @@ def test_a_rule_at_the_top_is_not_front_matter():
     assert [text for _, text in kinds("---\nJust words.\n\n---\nMore.\n")] == ["Just words.", "More."]
 
 
-def test_comments_are_kept_out_except_within_code():
-    source = "<!-- TODO: secret\n\nstill hidden -->\n\nSeen <!-- not --> and `<!-- shown -->`.\n"
-    assert " ".join(text for _, text in kinds(source)) == "Seen  and `<!-- shown -->`."
+def test_comments_are_hidden_except_within_code():
+    source = "<!-- TODO: secret\n\nstill hidden -->\n\nSeen <!-- not --> and `<!-- shown -->`. <!-- -->\n"
+    assert [(block.text, block.hidden) for block in blocks(source)] == [
+        ("TODO: secret\n\nstill hidden", True),
+        ("Seen  and `<!-- shown -->`. ", False),
+        ("not", True),
+    ]
 
 
 def test_a_comment_that_is_never_closed_hides_nothing():

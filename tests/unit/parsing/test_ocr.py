@@ -20,6 +20,13 @@ needs_tesseract = pytest.mark.skipif(ocr.missing() is not None, reason=str(ocr.m
 
 
 @pytest.fixture
+def switched_off():
+    ocr.switch_off()
+    yield
+    ocr._switched["on"] = True
+
+
+@pytest.fixture
 def without_tesseract(monkeypatch):
     monkeypatch.setattr(ocr, "_LIBRARIES", ("libtesseract.so.none",))
     ocr._library.cache_clear()
@@ -72,7 +79,24 @@ def test_a_scanned_document_waits_for_tesseract_and_an_empty_one_does_not(withou
     assert refusal(pdf("", ""), "a.pdf").reason is Reason.NO_TEXT
 
 
-def test_pages_with_text_are_read_and_the_others_logged(without_tesseract, caplog):
+def test_pages_wait_for_tesseract_with_the_others_of_their_document(without_tesseract):
+    """What a document gives must not hang on the machine that reads it."""
+    assert refusal(pdf("First page.", SCAN, ""), "a.pdf").reason is Reason.NEEDS_OCR
+
+
+@pytest.mark.parametrize("body", [picture(), pdf(SCAN, "")], ids=["picture", "pdf"])
+def test_what_shall_not_be_read_is_refused_whatever_is_installed(body, switched_off):
+    refused = refusal(body, "a.bin")
+    assert (refused.reason, refused.detail) == (Reason.NEEDS_OCR, "reading pictures is switched off")
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png", "tiff"])
+def test_whether_pictures_are_read_is_part_of_the_version_of_kinds_that_have_some(kind):
+    assert registry.parser_version(kind, ocr=True) != registry.parser_version(kind, ocr=False)
+    assert registry.parser_version("html", ocr=True) == registry.parser_version("html", ocr=False)
+
+
+def test_pages_with_text_are_read_and_the_others_logged(switched_off, caplog):
     with caplog.at_level(logging.WARNING, "penstock.parsing"):
         document = registry.parse(pdf("First page.", SCAN, ""), "a.pdf")
     assert [(block.page, block.text) for block in document.blocks] == [(1, "First page.")]

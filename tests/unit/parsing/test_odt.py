@@ -57,7 +57,6 @@ def test_structure_is_kept_in_order():
             "one\ntwo",
         ),
         ("shown<office:annotation><text:p>comment</text:p></office:annotation>", "shown"),
-        ("shown<text:hidden-text>hidden</text:hidden-text>", "shown"),
     ],
 )
 def test_white_space_notes_and_frames(inner, text):

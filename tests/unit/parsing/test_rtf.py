@@ -61,9 +61,9 @@ def test_letters_are_read_in_the_encoding_of_their_font(source, text):
     assert texts(source) == [text]
 
 
-def test_what_nobody_sees_is_kept_out_and_what_is_shown_is_not():
+def test_what_is_appearance_or_deleted_is_kept_out_and_what_is_shown_is_not():
     shown = texts(
-        r"{\header Page head}a{\v hidden}b{\deleted gone}{\pict\pngblip 8950}{\*\unknown x}"
+        r"{\header Page head}a{\deleted gone}b{\pict\pngblip 8950}{\*\unknown x}"
         r"{\field{\*\fldinst HYPERLINK}{\fldrslt link}}{\object{\*\objdata 01}{\result shown}}{\footnote note}\par"
         r"{\shp{\*\shpinst\shpleft1{\sp{\sn x}}{\shptxt box\par}}}{\pict\bin4 }}}}z}"
     )

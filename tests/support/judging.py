@@ -1,0 +1,69 @@
+"""What the rules make of labelled documents: who is right, counted by rule."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tests.support.labelled import Labelled
+from tests.support.labelled_words import ALLOWED
+from validation.documents import CHECKS
+from validation.rulesfile import Section
+from validation.ruleset import Rules, RuleSet
+
+#: Every rule asks, and those that need a choice have one.
+EVERYTHING = Section(
+    rules={
+        "type-allowed": {"types": ["markdown", "text/html", "zip"]},
+        "size": {"max_bytes": 1_000_000},
+        "language": {"languages": sorted(ALLOWED)},
+        "pii-email": "warn",
+        "pii-phone": "warn",
+    }
+)
+
+
+@dataclass
+class Score:
+    """Of one rule: documents that do not break it and how many it blames, that do and how many it lets pass."""
+
+    good: int = 0
+    false_alarms: int = 0
+    bad: int = 0
+    misses: int = 0
+
+    @property
+    def alarm_rate(self) -> float:
+        return self.false_alarms / max(self.good, 1)
+
+    @property
+    def miss_rate(self) -> float:
+        return self.misses / max(self.bad, 1)
+
+
+def everything() -> RuleSet:
+    """The rule set that asks everything."""
+    return Rules([EVERYTHING]).of("default", "file:///any")
+
+
+def judged(documents: Iterable[Labelled]) -> Iterator[tuple[Labelled, frozenset[str]]]:
+    """Each document with the rules that find something in it."""
+    rules = everything()
+    for one in documents:
+        findings = rules.document(
+            one.parsed, size=one.size, last_good_characters=one.last_good_characters, twin=one.twin
+        )
+        assert not [f for f in findings if f.reason == "rule-error"], findings
+        yield one, frozenset(finding.rule for finding in findings)
+
+
+def tally(verdicts: Iterable[tuple[Labelled, frozenset[str]]]) -> dict[str, Score]:
+    """The score of every rule on documents."""
+    scores = {rule: Score() for rule in CHECKS}
+    for one, found in verdicts:
+        for rule, score in scores.items():
+            if rule in one.breaks:
+                score.bad += 1
+                score.misses += rule not in found
+            elif rule not in one.also:
+                score.good += 1
+                score.false_alarms += rule in found
+    return scores

@@ -1,0 +1,60 @@
+"""The rules on vectors: whether they can be searched, and whether a batch is about what its collection is about."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.verdicts import Finding
+from validation.faults import Fault
+from validation.ruleset import RuleSet, load_rules
+from validation.table import Action
+
+#: Vectors are floats in any of numpy's widths: shape (n, dimension), or (dimension,) for one.
+Vectors = npt.NDArray[Any]
+
+#: How far from 1 a length may be: rounding of float32 and bfloat16, not an error.
+NORM_TOLERANCE = 1e-3
+#: Differences between the numbers of one vector below this are none.
+_FLAT = 1e-6
+#: The rules that nobody can set, as they are.
+_FIXED = load_rules(None).of("", "").settings
+
+
+def check_vectors(vectors: Mapping[str, Vectors], *, dimension: int) -> dict[str, tuple[Finding, ...]]:
+    """What the rules say of vectors, by their keys (a document, or one text); a key without findings has no entry."""
+    found = {key: _findings(np.atleast_2d(np.asarray(some)), dimension) for key, some in vectors.items()}
+    return {key: findings for key, findings in found.items() if findings}
+
+
+def batch_drift(vectors: Vectors, centroid: Vectors | None, rules: RuleSet) -> Finding | None:
+    """Whether a batch's vectors, shape (n, dimension), point away from the centroid of the collection. It only warns.
+
+    None: they do not, or there is no telling: no centroid, too few vectors, a zero centroid.
+    """
+    rule = rules.settings["drift"]
+    if rule.action is Action.ALLOW or centroid is None or len(vectors) < rule.given.from_vectors:
+        return None
+    mine = np.mean(vectors, axis=0, dtype=np.float64)
+    lengths = float(np.linalg.norm(mine) * np.linalg.norm(centroid))
+    cosine = float(mine @ centroid) / lengths if lengths else 1.0
+    if cosine >= rule.given.min_cosine:
+        return None
+    return rule.finding(Fault(f"the batch's centroid has cosine {cosine:.2f} to the collection's"))
+
+
+def _findings(some: Vectors, dimension: int) -> tuple[Finding, ...]:
+    if some.shape[1] != dimension:
+        return (
+            _FIXED["dimension"].finding(Fault(f"a vector has {some.shape[1]} numbers, the model's have {dimension}")),
+        )
+    if not np.isfinite(some).all():
+        return (_FIXED["finite"].finding(Fault("a vector has numbers that are none (NaN or infinite)")),)
+    found = []
+    norms = np.linalg.norm(some.astype(np.float64), axis=1)
+    if (wrong := norms[np.abs(norms - 1) >= NORM_TOLERANCE]).size:
+        found.append(_FIXED["unit-norm"].finding(Fault(f"a vector has norm {wrong[0]:.4g} instead of 1")))
+    if dimension > 1 and (np.ptp(some, axis=1) < _FLAT).any():
+        found.append(_FIXED["not-constant"].finding(Fault("all numbers of a vector are the same")))
+    return tuple(found)

@@ -1,0 +1,102 @@
+"""The rules on a version's way: of the document as parsed, the batch's chunks, new vectors; what a person let pass.
+
+Rules decide in validation/; here they are asked, and what they say is counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+
+from infra.ledger.records import Claim
+from schemas.documents import HiddenText, ParsedDocument
+from schemas.errors import Reason, Refusal
+from schemas.verdicts import Finding, Gate, Severity, first_refusal
+from validation.chunks import check_chunks, chunk_rows
+from validation.ruleset import RuleSet
+from validation.table import BY_NAME, TABLE, Action
+from workers.pipeline.parts import Pipeline, Shaped
+from workers.pipeline.visible import ALL_HIDDEN, visible
+
+Findings = tuple[Finding, ...]
+
+
+def of_document(pipeline: Pipeline, claim: Claim, parsed: ParsedDocument, *, size: int, content_hash: str) -> Findings:
+    """What the rules say of a version as parsed. size: bytes."""
+    rules = pipeline.rules.of(claim.tenant, claim.uri)
+    known = claim.last_hash is not None and claim.last_hash != content_hash
+    twin = None
+    if rules.settings["duplicate"].action is not Action.ALLOW:
+        twin = pipeline.ledger.views.twin(claim.tenant, content_hash, other_than=claim.document_id)
+    with pipeline.tally.stage("rules"):
+        before = claim.characters if known else None
+        found = rules.document(parsed, size=size, last_good_characters=before, twin=twin)
+    _count(pipeline.verdicts, Gate.DOCUMENT, [rules])
+    return let_pass(found) if claim.released == content_hash else found
+
+
+def of_chunks(pipeline: Pipeline, versions: Sequence[Shaped]) -> dict[str, Findings]:
+    """What the rules say of the chunks of a batch's new versions, by document id; those without findings left out."""
+    claims = [one.claim for one in versions]
+    rules = {claim.document_id: pipeline.rules.of(claim.tenant, claim.uri) for claim in claims}
+    limit = min(pipeline.limits.chunk_tokens, pipeline.tokenizer.limit)
+    rows = [row for one in versions for row in chunk_rows(one.claim.document_id, one.chunks, limit=limit)]
+    with pipeline.tally.stage("rules"):
+        found = check_chunks(rows, rules)
+    _count(pipeline.verdicts, Gate.CHUNK, rules.values())
+    passed = {one.claim.document_id for one in versions if one.claim.released == one.content_hash}
+    return {id_: let_pass(said) if id_ in passed else said for id_, said in found.items()}
+
+
+def accepted(rules: RuleSet, parsed: ParsedDocument, *, size: int, hidden_text: HiddenText) -> ParsedDocument:
+    """What is indexed of a version, by the rules that look at nothing but itself.
+
+    Raises:
+        Refusal: they hold it, or nothing of it would be shown.
+    """
+    if refusal := first_refusal(rules.document(parsed, size=size)):
+        raise refusal
+    found = shown(rules, parsed, hidden_text)
+    if not found.blocks and not found.members:
+        raise Refusal(Reason.NO_TEXT, ALL_HIDDEN)
+    return found
+
+
+def let_pass(findings: Iterable[Finding]) -> Findings:
+    """The findings of a version that a person let pass: they warn; but for rules that say it cannot be indexed."""
+    return tuple(
+        one
+        if one.rule in BY_NAME and BY_NAME[one.rule].fixed
+        else replace(one, severity=Severity.WARN, detail=f"{one.detail}; let pass")
+        for one in findings
+    )
+
+
+def shown(rules: RuleSet, parsed: ParsedDocument, hidden_text: HiddenText) -> ParsedDocument:
+    """What of a parse is indexed: what readers see, without what the rules take out.
+
+    Raises:
+        Refusal: RULE_ERROR, the rules could not take it out.
+    """
+    return visible(rules.redacted(parsed), hidden_text)
+
+
+def _count(verdicts: Counter[str], gate: Gate, rules: Iterable[RuleSet]) -> None:
+    for one in rules:
+        verdicts.update(
+            row.name for row in TABLE if row.gate is gate and one.settings[row.name].action is not Action.ALLOW
+        )
+        own = (*one.forbid, *one.require) if gate is Gate.DOCUMENT else one.expectations if gate is Gate.CHUNK else ()
+        verdicts.update(rule.name for rule in own)
+
+
+def record(pipeline: Pipeline, said: Sequence[Finding]) -> None:
+    """Write down how often each rule was asked since the last time, and what came of it."""
+    if pipeline.verdicts:
+        asked, pipeline.verdicts = pipeline.verdicts, Counter()
+        pipeline.ledger.quarantine.count(asked, said, at=pipeline.now())
+
+
+def code(pipeline: Pipeline) -> str:
+    """The code and the rules that refuse a version, for whoever looks at it later."""
+    return f"penstock {version('penstock')}, {pipeline.rules.version}"
