@@ -18,6 +18,7 @@ from infra.settings import Settings
 from penstock.compose import open_server
 from penstock.readings import readings
 from penstock.scaled import WorkerTasks, open_shared_ledger, require
+from penstock.workshop import open_rules
 from workers.pipeline.batch import Outcome
 from workers.pipeline.parts import Pipeline
 
@@ -53,6 +54,7 @@ def intake(settings: Settings) -> int:
         now=now,
         high_water=settings.high_water,
         low_water=settings.high_water // 2 if settings.low_water is None else settings.low_water,
+        rules=open_rules(settings).of("", ""),
     )
     _say("intake", settings)
     try:

@@ -21,9 +21,11 @@ from infra.ledger.sources import KnownSource
 from infra.ports import Message, Partition, Publisher, Record, Stream
 from schemas.errors import Unreachable
 from schemas.events import REMOVED, DocumentEvent
+from validation.ruleset import RuleSet, load_rules
 from workers.dead_letters import dead_letter
+from workers.event_gate import EventGate
 from workers.hearings import Owners, hearings_of, judge, owners_of
-from workers.understand import Refused
+from workers.understand import Refused, Why, excerpt
 
 _log = structlog.get_logger("penstock.intake")
 
@@ -75,6 +77,7 @@ class Intake:
         sweep: sends wake-ups for what is due and nobody was woken for; returns how many.
         now: seconds since the epoch. elapsed: a monotonic clock in seconds. sleep: waits so many.
         high_water, low_water: due documents at which reading pauses, and at which it goes on.
+        rules: asked about each event.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Intake:
         now: Callable[[], float],
         high_water: int,
         low_water: int,
+        rules: RuleSet | None = None,
         elapsed: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -98,6 +102,7 @@ class Intake:
         self._high_water, self._low_water = high_water, low_water
         # A ledger made anew beside an index: that may hold points of documents which are news to this ledger.
         self._recover = bool(ledger.get("recover_unknown"))
+        self._gate = EventGate(rules or load_rules(None).of("", ""))
         self._hand: _Hand | None = None
         self._offsets: dict[Partition, int] = {}
         self._failures, self._retry_at, self._tend_at = 0, 0.0, 0.0
@@ -173,12 +178,14 @@ class Intake:
         return len(hand.records), ids
 
     def _record(self, hand: _Hand) -> list[str]:
-        owners = Owners(self._ledger.sources.all())
+        owners, now = Owners(self._ledger.sources.all()), self._now()
         hearings: list[Hearing] = []
         refused: list[tuple[Record, Refused]] = []
         for record in hand.records:
             heard, why = judge(record, owners)
-            hearings += heard
+            against = self._against(record, heard, now) if heard else None
+            hearings += () if against else heard
+            why = against or why
             if why is not None:
                 refused.append((record, why))
         if hand.letters is None:
@@ -191,6 +198,12 @@ class Intake:
             ids = self._ledger.documents.hear(hearings, at=self._now(), recover=self._recover, calm_s=CALM_S)
         reach("hear.after")
         return ids
+
+    def _against(self, record: Record, heard: Sequence[Hearing], now: float) -> Refused | None:
+        """Why an event that was understood may not pass all the same."""
+        latest = max((one.happened_at for one in heard if one.happened_at is not None), default=now)
+        against = self._gate.refuses(size=len(record.value or b""), happened_at=latest, now=now)
+        return None if against is None else Refused(Why.AGAINST_RULES, excerpt(f"{against.rule}: {against.detail}"))
 
     def _bury(self, refused: Sequence[tuple[Record, Refused]]) -> list[DeadLetter]:
         """Write dead letters, and wait until they are safe."""
@@ -229,6 +242,14 @@ class Intake:
         self._tend_at = self._elapsed() + TEND_S
         self._call(self._sweep)
         self._call(self._gauge)
+        self._call(self._tell)
+
+    def _tell(self) -> None:
+        asked, said = self._gate.taken()
+        if asked:
+            for one in said:
+                _log.warning("event.warned", rule=one.rule, detail=one.detail)
+            self._ledger.quarantine.count(asked, said, at=self._now())
 
     def _gauge(self) -> None:
         due = self._ledger.documents.due(now=self._now(), limit=self._high_water, pressing=True)

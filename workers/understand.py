@@ -34,6 +34,7 @@ class Why(StrEnum):
     INVALID = "invalid-event"
     NO_SOURCE = "no-source"
     OTHER_TENANT = "other-tenant"
+    AGAINST_RULES = "against-rules"
 
 
 class Refused(NamedTuple):

@@ -21,6 +21,8 @@ from workers.dead_letters import REPLAYED, replay
 from workers.intake import BATCH, RETRY_S, Intake
 
 EVENTS, DEAD = "events", "dead"
+#: Before the clock of these worlds.
+PAST = "1970-01-01T00:00:01Z"
 
 
 class World:
@@ -357,6 +359,20 @@ def test_a_dead_letter_that_vanished_from_its_topic_is_named_and_stays_listed(wo
     )
     assert (done.vanished, len(done.sent)) == ([gone.id], 1)
     assert gone.id in {letter.id for letter in world.ledger.letters.list()}
+
+
+def test_an_event_against_the_rules_is_a_dead_letter_and_one_ahead_of_the_clock_only_noted(world):
+    ahead = cloud_event(uri("ahead.md"), time="2100-01-01T00:00:00Z")
+    large = cloud_event(uri("large.md"), time=PAST, data={"uri": uri("large.md"), "metadata": {"x": "y" * 2**20}})
+    world.put(cloud_event(uri("a.md"), time=PAST), ahead, large)
+    world.step()
+    world.step(5.0)
+    assert world.heard() == {uri("a.md"): 1, uri("ahead.md"): 1}
+    [letter] = world.ledger.letters.list()
+    assert letter.reason == "against-rules"
+    assert letter.detail.startswith("event-size: it has 1,048,")
+    rates = {rule: counts for _, rule, *counts in world.ledger.quarantine.rates(since=0.0)}
+    assert rates == {"event-size": [3, 0, 1], "clock-skew": [3, 1, 0]}
 
 
 def claim(world, count):

@@ -30,8 +30,8 @@ _INLINE = {
     *("a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "em", "font", "i", "ins", "kbd", "mark", "q", "s", "samp"),
     *("small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr"),
 }
-#: Attributes besides `style` that say how text looks.
-_LOOKS = {"hidden", "bgcolor", "background", "color", "text"}
+#: Attributes that say, by themselves or by a rule, how text looks.
+_LOOKS = ("style", "class", "id", "hidden", "bgcolor", "background", "color", "text")
 #: Pixels: smaller letters are not seen.
 _SMALLEST = 1.0
 
@@ -123,16 +123,21 @@ class _Search:
         linked = any("stylesheet" in (link.get("rel") or "").lower() for link in root.iter("link"))
         # Where the styles are elsewhere, what is white may well stand on black.
         self.page = _Look(ground=None if linked or self._rules.paints else WHITE)
+        # Thousands of elements look alike.
+        self._known: dict[tuple[Any, ...], _Look] = {}
+        #: Where the last text that is seen stands: an element, and whether behind it.
+        self._last: tuple[Any, bool] | None = None
+        self._first = ""
 
     def everywhere(self, root: Any) -> None:
         """Take out what is hidden, before, in and behind the page's root."""
-        before = reversed([*root.itersiblings(etree.Comment, preceding=True)])
-        first = "".join(self._taken(_said(comment), []) for comment in before)
+        for comment in reversed([*root.itersiblings(etree.Comment, preceding=True)]):
+            self._remark(_said(comment))
         self.walk(root, self.page, None)
-        body = root if (found := root.find("body")) is None else found
-        body.text = first + (body.text or "")
         for comment in root.itersiblings(etree.Comment):
-            self._taken(_said(comment), [])
+            self._remark(_said(comment))
+        body = root if (found := root.find("body")) is None else found
+        body.text = self._first + (body.text or "")
 
     def walk(self, element: Any, around: _Look, stretch: list[str] | None) -> None:
         """Take out what is hidden in an element. `stretch`: what is taken around it goes in there, too."""
@@ -146,16 +151,32 @@ class _Search:
             element.text = self._taken(element.text, stretch)
             if words := element.attrib.pop("alt", None):
                 element.tag, element.text = "span", self._taken(words, stretch)
+        elif element.text and not element.text.isspace():
+            self._last = element, False
         for child in element:
             said = _said(child) if child.tag is etree.Comment else ""
             if isinstance(child.tag, str) and child.tag not in _SILENT:
                 self.walk(child, look, stretch)
             if look.unseen and stretch is not None:
                 child.tail = self._taken(f"\n{said}\n{child.tail or ''}" if said else child.tail, stretch)
-            elif said:
-                child.tail = self._taken(said, []) + (child.tail or "")
+                continue
+            self._remark(said)
+            if child.tail and not child.tail.isspace():
+                self._last = child, True
         if stretch is not None and block:
             stretch.append("\n")
+
+    def _remark(self, said: str) -> None:
+        """Take out a comment. Its marker is a part of the text before it: by itself it would be one more paragraph."""
+        marker = self._taken(said, [])
+        if self._last is None:
+            self._first += marker
+            return
+        element, behind = self._last
+        if behind:
+            element.tail += marker
+        else:
+            element.text += marker
 
     def _taken(self, text: str | None, stretch: list[str]) -> str:
         """Put a text into a stretch; a marker where that is the first of it."""
@@ -169,10 +190,18 @@ class _Search:
         return f"{_OPEN}{len(self.stretches) - 1}{_CLOSE}"
 
     def _look(self, element: Any, around: _Look) -> _Look:
+        if not element.keys() and element.tag not in self._rules.by_name:
+            return around
+        key = (id(around), element.tag, *map(element.get, _LOOKS))
+        if key not in self._known:
+            self._known[key] = self._looked_at(element, around)
+        return self._known[key]
+
+    def _looked_at(self, element: Any, around: _Look) -> _Look:
         given = element.attrib
         style = dict(self._rules.of(element.tag, given.get("class", "").split(), given.get("id")))
         style |= styles.declarations(given.get("style", ""))
-        if not style and _LOOKS.isdisjoint(given):
+        if not style and all(given.get(name) is None for name in _LOOKS[3:]):
             return around
         hidden = given.get("hidden") not in {None, "until-found"} and "display" not in style
         size = styles.font_size(style)
