@@ -77,6 +77,7 @@ def main():
     shares = {f"share of {name}": f"{spent / total:7.1%}" for name, spent in seconds.most_common()}
     rows(shares | {"characters per second, raw": f"{max(raw_speeds):,.0f}"})
     verdict("whole pipeline / raw encode, characters per second", ratio(rounds), ">=", 0.85)
+    verdict("the gates' share of a first load", 100 * seconds["rules"] / total, "<=", 5, " %")
     verdict("the index's share of a first load", 100 * seconds["index"] / total, "<=", 10, " %")
 
 

@@ -1,7 +1,7 @@
 """The folder of reports in the home: its files are written as a whole, and erased for good.
 
-What was erased from the ledger, and then here, is in no report afterwards: who writes opens the folder before it reads the
-ledger, and nothing can be put into a folder that was taken away since.
+What was erased from the ledger, and then here, is in no report afterwards: who writes opens the folder before it reads
+the ledger, and nothing can be put into a folder that was taken away since.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from schemas.errors import Unreachable
 _TODO = "make room in the home, or check its permissions"
 #: Writers that may get in the way of an erasure, each once.
 _TRIES = 10
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def put(folder: int, name: str, body: bytes) -> bool:
     """
     temporary = f".{name}.{os.getpid()}"
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=folder), "wb") as file:
+        with os.fdopen(os.open(temporary, _NEW, 0o600, dir_fd=folder), "wb") as file:
             file.write(body)
         os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except FileNotFoundError:

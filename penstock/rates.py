@@ -46,7 +46,7 @@ def first_moment(now: float) -> float:
 
 
 def rates(rows: Iterable[tuple[int, str, int, int, int]], *, now: float) -> list[Rate]:
-    """Rates by rule, of (hour, rule, checked, warned, held) as the ledger counts them; what is out of reach is left out."""
+    """Rates by rule, of (hour, rule, checked, warned, held) as the ledger counts them; what is older is left out."""
     first_day, first_hour = first_moment(now), now // HOUR_S * HOUR_S - (HOURS - 1) * HOUR_S
     by_day: defaultdict[str, list[Count]] = defaultdict(lambda: [Count()] * DAYS)
     by_hour: defaultdict[str, list[Count]] = defaultdict(lambda: [Count()] * HOURS)

@@ -1,7 +1,7 @@
-"""`penstock report`: how versions fared with the rules, who offends, and what became of each document, as one HTML file.
+"""`penstock report`: how the rules fared, who offends, and what became of each document, as one HTML file.
 
-Reads only the ledger, so that it answers while anything else runs. Whatever is forgotten is in no report: forget erases
-them after all else, and one that was read before that and would be written after it is made again (infra/report_folder.py).
+Reads only the ledger, so that it answers while anything else runs. What was forgotten is in no report: forget erases
+them, and one that was read before that and would be written after it is made again (infra/report_folder.py).
 """
 
 import time

@@ -1,4 +1,4 @@
-"""The run report as one HTML file: no script, nothing from elsewhere, and nothing that a document is called runs in it."""
+"""The report as one HTML file: no script, nothing from elsewhere, and nothing that a document is called runs in it."""
 
 import base64
 import hashlib
@@ -37,7 +37,7 @@ def age(seconds: float) -> str:
 def percent(share: float | None) -> str:
     """A share for people: 99.9 % is not 100 %, and nothing asked is no share."""
     if share is None:
-        return "–"
+        return "-"
     shown = f"{100 * share:.1f}".removesuffix(".0")
     return f"{'99.9' if shown == '100' and share < 1 else shown} %"
 

@@ -70,7 +70,9 @@ def _gate(gate: Gate) -> list[str]:
 def _row(row: Row) -> str:
     given = parameters(row)().model_dump(mode="json")
     shown = ", ".join(f"`{name}: {'null' if value is None else value}`" for name, value in given.items())
-    notes = ", ".join(word for word, is_so in (("fixed", row.fixed), ("others", row.others), ("redacts", row.redacts)) if is_so)
+    notes = ", ".join(
+        word for word, is_so in (("fixed", row.fixed), ("others", row.others), ("redacts", row.redacts)) if is_so
+    )
     return f"| `{row.name}` | {row.action} | {row.says} | {shown} | {notes} |"
 
 

@@ -14,6 +14,8 @@ from validation.signs import hidden_characters, orders
 SAMPLE_CHARACTERS = 200_000
 #: Letters a text needs before its language is told; fewer are names and numbers.
 _TOLD_FROM = 60
+#: Characters it is told by.
+_TOLD_BY = 3000
 #: Where Chinese, Japanese and Korean begin, and how many letters one of their characters is worth.
 _EAST_ASIAN, _LETTERS_A_CHARACTER = "\u2e80", 3
 #: A language this likely may be the one.
@@ -113,7 +115,7 @@ def _language(version: Version, given: Any) -> Fault | None:
 
 def _told(text: str) -> list[str]:
     """The languages a text may be in (ISO 639-1), the likeliest first; none where it is too short to tell."""
-    words = "".join(c if c.isalpha() else " " for c in text[:20_000]).split()
+    words = "".join(c if c.isalpha() else " " for c in text[:_TOLD_BY]).split()
     asian = [word for word in words if word[0] >= _EAST_ASIAN]
     # One of their characters says as much as some letters: names and code among them do not decide.
     many = _LETTERS_A_CHARACTER * sum(map(len, asian)) > sum(map(len, words)) - sum(map(len, asian))

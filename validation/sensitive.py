@@ -82,8 +82,9 @@ def _places(sort: Sort, data: bytes) -> Iterator[tuple[int, int]]:
         exact = sort.exact(data, start, end)
         if exact is not None:
             yield start, exact
-        # A word that is none as a whole holds none either: on behind it, lest a long run of digits be tried at each.
-        at = exact if exact is not None else _end_of_word(data, match.start())
+        # On behind the word, not the digit: a long run of digits would be tried at each.
+        onward = _end_of_word(data, match.start()) if sort.within else match.end()
+        at = onward if exact is None else exact
 
 
 def _end_of_word(data: bytes, at: int) -> int:

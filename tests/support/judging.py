@@ -39,15 +39,17 @@ class Score:
         return self.misses / max(self.bad, 1)
 
 
-def everything() -> RuleSet:
+def everything(**also: object) -> RuleSet:
     """The rule set that asks everything."""
-    return Rules([EVERYTHING]).of("default", "file:///any")
+    return Rules([EVERYTHING, Section(rules=also)]).of("default", "file:///any")
 
 
 def judged(documents: Iterable[Labelled]) -> Iterator[tuple[Labelled, frozenset[str]]]:
     """Each document with the rules that find something in it."""
-    rules = everything()
+    with_language, without = everything(), everything(language="off")
     for one in documents:
+        # To tell a language takes longer than all else: the good documents show whether it is told wrongly.
+        rules = with_language if one.breaks <= {"language"} else without
         findings = rules.document(
             one.parsed, size=one.size, last_good_characters=one.last_good_characters, twin=one.twin
         )
@@ -63,7 +65,7 @@ def tally(verdicts: Iterable[tuple[Labelled, frozenset[str]]]) -> dict[str, Scor
             if rule in one.breaks:
                 score.bad += 1
                 score.misses += rule not in found
-            elif rule not in one.also:
+            elif rule not in one.also and (rule != "language" or not one.breaks):
                 score.good += 1
                 score.false_alarms += rule in found
     return scores

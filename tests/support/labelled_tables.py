@@ -17,7 +17,8 @@ SHARED_BY = 5
 def chunked(name: str, rng: random.Random) -> list[ChunkRow]:
     """The chunks of an ordinary document."""
     id_ = document_id("default", f"file:///{name}")
-    texts = [f"{name}: {text}" for text in prose(rng, rng.choice(["en", "de", "ja"]), rng.randint(2, 6))]
+    texts = prose(rng, rng.choice(["en", "de", "ja"]), rng.randint(3, 6))
+    texts = [f"{name}, {place}: {text}" for place, text in enumerate(texts)]
     return [
         ChunkRow(id_, point_id(id_, text_hash(text), 0), place, text, text_hash(text), rng.randint(1, LIMIT), LIMIT)
         for place, text in enumerate(texts)
@@ -43,8 +44,12 @@ def damaged(rule: str, rows: list[ChunkRow], rng: random.Random) -> list[ChunkRo
         case "of-a-document" | "has-chunks":
             pass  # a matter of which documents are named
         case "boilerplate":
-            text = "All rights reserved. No part of this document may be passed on without written consent of the board."
-            extra = ChunkRow(one.document, point_id(one.document, text_hash(text), 0), len(rows), text, text_hash(text), 9, LIMIT)
+            text = (
+                "All rights reserved. No part of this document may be passed on without written consent of the board."
+            )
+            extra = ChunkRow(
+                one.document, point_id(one.document, text_hash(text), 0), len(rows), text, text_hash(text), 9, LIMIT
+            )
             rows.append(extra)
     return rows
 
@@ -65,7 +70,7 @@ def bad_vectors(rule: str, count: int, seed: int = 1) -> Iterator[np.ndarray]:
             case "finite":
                 one[int(rng.integers(DIMENSION))] = rng.choice([np.nan, np.inf, -np.inf])
             case "unit-norm":
-                one = one * float(rng.choice([0.0, 0.5, 0.99, 1.01, 3.0]))
+                one = one * float(rng.choice([0.1, 0.5, 0.99, 1.01, 3.0]))
             case "not-constant":
                 one = np.full(DIMENSION, DIMENSION**-0.5, dtype=np.float32)
         yield one if rule == "dimension" or rng.random() < 0.5 else np.stack([vector(rng), one, vector(rng)])

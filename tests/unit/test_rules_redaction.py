@@ -77,7 +77,9 @@ def test_each_class_leaves_its_word():
 
 
 def test_a_key_that_lies_in_several_blocks_goes_from_all_of_them():
-    parsed = document("The key:\n" + KEY.splitlines()[0], KEY.splitlines()[1], "\n".join(KEY.splitlines()[2:]) + "\nKeep it.")
+    parsed = document(
+        "The key:\n" + KEY.splitlines()[0], KEY.splitlines()[1], "\n".join(KEY.splitlines()[2:]) + "\nKeep it."
+    )
     assert texts(rules(["secret"], "redact").redacted(parsed)) == ["The key:\n[secret]", "", "\nKeep it."]
 
 

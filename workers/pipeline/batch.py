@@ -57,7 +57,7 @@ def work(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals) -> Ite
 
 def _groups(pipeline: Pipeline, claims: Iterable[Claim], removals: Removals) -> Iterator[list[_Found]]:
     group: list[_Found] = []
-    size = 0
+    size = rows = 0
     opened: dict[int, Opener] = {}
     for claim in claims:
         found = look(pipeline, claim, opened)
@@ -70,11 +70,13 @@ def _groups(pipeline: Pipeline, claims: Iterable[Claim], removals: Removals) -> 
         if isinstance(shaped, Blocked):
             found, shaped = shaped, None
         shaped = shaped or carry_over(pipeline, claim, found)
+        rows += len(shaped.chunks) if isinstance(shaped, Shaped) and isinstance(found, Content) else 0
+        gates.expect(rows)
         # The bytes are not needed any more: a group holds texts, not files.
         group.append(_Found(claim, found, shaped))
         if size >= pipeline.limits.group_bytes:
             yield group
-            group, size = [], 0
+            group, size, rows = [], 0, 0
     if group:
         yield group
 

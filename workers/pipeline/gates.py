@@ -6,19 +6,33 @@ Rules decide in validation/; here they are asked, and what they say is counted.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 
 from infra.ledger.records import Claim
 from schemas.documents import HiddenText, ParsedDocument
 from schemas.errors import Reason, Refusal
 from schemas.verdicts import Finding, Gate, Severity, first_refusal
+from validation import suite
 from validation.chunks import check_chunks, chunk_rows
+from validation.plain import WORTH
 from validation.ruleset import RuleSet
 from validation.table import BY_NAME, TABLE, Action
 from workers.pipeline.parts import Pipeline, Shaped
 from workers.pipeline.visible import ALL_HIDDEN, visible
 
 Findings = tuple[Finding, ...]
+
+
+def expect(chunks: int) -> None:
+    """Have what judges large tables loaded in the background, once so many chunks are at hand that one is to come."""
+    if chunks >= WORTH // 2:
+        _load()
+
+
+@cache
+def _load() -> None:
+    suite.warm()
 
 
 def of_document(pipeline: Pipeline, claim: Claim, parsed: ParsedDocument, *, size: int, content_hash: str) -> Findings:
