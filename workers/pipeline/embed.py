@@ -6,7 +6,7 @@ from infra.failpoints import reach
 from infra.ports import Vectors
 from infra.tokenizer import vector_key
 from schemas.verdicts import Finding
-from validation.vectors import check_vectors
+from workers.pipeline.gates import of_vectors
 from workers.pipeline.parts import Pipeline
 
 #: Texts embedded between two writes to the cache: what a kill may cost, and what lies in memory at once.
@@ -38,8 +38,7 @@ def embed(
         with pipeline.tally.stage("embed"):
             vectors = pipeline.embedder.encode([wanted[key] for key in part])
         computed = dict(zip(part, vectors, strict=True))
-        with pipeline.tally.stage("rules"):
-            faults |= check_vectors(computed, dimension=pipeline.embedder.info.dimension)
+        faults |= of_vectors(pipeline, computed)
         sound = {key: vector for key, vector in computed.items() if key not in faults}
         with pipeline.tally.stage("cache"):
             pipeline.ledger.vectors.put(tenant, model, sound)

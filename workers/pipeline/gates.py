@@ -4,12 +4,16 @@ Rules decide in validation/; here they are asked, and what they say is counted.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
+import numpy as np
+import structlog
+
 from infra.ledger.records import Claim
+from infra.ports import Vectors
 from schemas.documents import HiddenText, ParsedDocument
 from schemas.errors import Reason, Refusal
 from schemas.verdicts import Finding, Gate, Severity, first_refusal
@@ -18,8 +22,11 @@ from validation.chunks import check_chunks, chunk_rows
 from validation.plain import WORTH
 from validation.ruleset import RuleSet
 from validation.table import BY_NAME, TABLE, Action
+from validation.vectors import batch_drift, check_vectors
 from workers.pipeline.parts import Pipeline, Shaped
 from workers.pipeline.visible import ALL_HIDDEN, visible
+
+_log = structlog.get_logger("penstock.rules")
 
 Findings = tuple[Finding, ...]
 
@@ -76,6 +83,30 @@ def accepted(rules: RuleSet, parsed: ParsedDocument, *, size: int, hidden_text: 
     return found
 
 
+def of_vectors(pipeline: Pipeline, computed: Mapping[str, Vectors]) -> dict[str, Findings]:
+    """What the rules say of vectors just computed, by key; and whether they lie where the collection's lie."""
+    rules = pipeline.rules.of("", "")
+    with pipeline.tally.stage("rules"):
+        found = check_vectors(computed, dimension=pipeline.embedder.info.dimension)
+        sound = [vector for key, vector in computed.items() if key not in found]
+        if len(sound) >= rules.settings["drift"].given.from_vectors:
+            _drift(pipeline, np.asarray(sound, dtype=np.float64), rules)
+    _count(pipeline.verdicts, Gate.VECTOR, [rules])
+    return found
+
+
+def _drift(pipeline: Pipeline, vectors: Vectors, rules: RuleSet) -> None:
+    """Warn of a batch that points away from all before it, and count it in. Nobody is held for it."""
+    place = f"centroid {pipeline.collection}"
+    known = pipeline.ledger.get(place) or {"vectors": 0, "sum": [0.0] * vectors.shape[1]}
+    before = np.asarray(known["sum"])
+    if drift := batch_drift(vectors, before if known["vectors"] else None, rules):
+        _log.warning("rules.drift", detail=drift.detail, vectors=len(vectors))
+        pipeline.noticed.append(drift)
+    total = (before + vectors.sum(axis=0)).round(4).tolist()
+    pipeline.ledger.put(place, {"vectors": known["vectors"] + len(vectors), "sum": total})
+
+
 def let_pass(findings: Iterable[Finding]) -> Findings:
     """The findings of a version that a person let pass: they warn; but for rules that say it cannot be indexed."""
     return tuple(
@@ -108,7 +139,8 @@ def record(pipeline: Pipeline, said: Sequence[Finding]) -> None:
     """Write down how often each rule was asked since the last time, and what came of it."""
     if pipeline.verdicts:
         asked, pipeline.verdicts = pipeline.verdicts, Counter()
-        pipeline.ledger.quarantine.count(asked, said, at=pipeline.now())
+        noticed, pipeline.noticed = pipeline.noticed, []
+        pipeline.ledger.quarantine.count(asked, [*said, *noticed], at=pipeline.now())
 
 
 def code(pipeline: Pipeline) -> str:

@@ -75,6 +75,8 @@ class Pipeline:
     tally: Tally = field(default_factory=Tally)
     #: How often each rule was asked, since that was last written down.
     verdicts: Counter[str] = field(default_factory=Counter)
+    #: What was noticed of no document in particular, since then.
+    noticed: list[Finding] = field(default_factory=list)
     #: Called before every write to the index; raises where the claims may have passed to another worker.
     may_write: Callable[[], None] = lambda: None
     #: Called as each document is finished, with its URI.
