@@ -19,11 +19,11 @@ help: ## list the verbs
 demo: $(READY) ## the main job on examples/handbook, or on your own folder: make demo DOCS=path
 	@$(BIN)/python examples/demo.py $${DOCS:+"$$DOCS"}
 
-# Two workers: the slow tests wait for processes they started, so a second one pays even on two cores.
+# Three workers: the slow tests wait for processes they started, so one more than cores pays on two of them.
 test: $(READY) ## run all tests; narrow with make test ARGS="-k words tests/unit"
 	@$(BIN)/python -m tests.support.services build
 	@$(BIN)/python -m tests.support.compose_schema build
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, and the wheel on its own
 	$(BIN)/ruff format --check .

@@ -436,6 +436,30 @@ def quarantine(context: _Context, action: str, uri: str | None, tenant: str, why
 
 
 @cli.command()
+@click.argument("action", type=click.Choice(["list", "check"]))
+@click.argument("source", required=False)
+@_tenant
+@_json_option
+@_pass
+def rules(context: _Context, action: str, source: str | None, tenant: str) -> int:
+    """Show the rules in force (for SOURCE), or say what they would hold of it and why; changes nothing."""
+    from penstock import rules as asked
+    from penstock import view
+    from schemas.errors import UsageError
+
+    settings = context.settings()
+    if action == "list":
+        context.show(asked.list_rules(settings, tenant, source), "rules")
+        return 0
+    if source is None:
+        raise UsageError("`penstock rules check` needs a SOURCE", "name a folder, a file or s3://bucket/prefix")
+    with view.progress("checking", quiet=context.json) as step:
+        found = asked.Check(settings, progress=step).check(source, tenant)
+    context.show(found, "rules_check")
+    return 1 if found["held"] else 0
+
+
+@cli.command()
 @click.option("--open", "open_it", is_flag=True, help="Open it in a browser.")
 @_json_option
 @_pass

@@ -24,6 +24,10 @@ def _readings(ledger: Ledger, now: float) -> Iterator[Reading]:
     yield Reading("penstock_oldest_due_seconds", "How long the oldest due document has been due", age)
     yield Reading("penstock_dead_letters", "Events not understood and not replayed", ledger.letters.count())
     yield Reading("penstock_refused_documents", "Held, parked or failing documents", ledger.views.refused())
+    held, since = ledger.quarantine.pressing()
+    age = 0.0 if since is None else max(0.0, now - since)
+    yield Reading("penstock_held_documents", "Documents with a newer version that the rules or the parser hold", held)
+    yield Reading("penstock_held_oldest_seconds", "How long the oldest of them has been held", age)
     for source in ledger.sources.all():
         labels = (("tenant", source.tenant), ("uri", source.uri))
         age = float("inf") if source.verified_at is None else max(0.0, now - source.verified_at)

@@ -17,10 +17,10 @@ STAGES = ("event", "claim", "searchable")
 
 
 def status(ledger: Ledger | None, *, home: str, now: float) -> dict[str, Any]:
-    """Counts by state, sources and when verified, oldest due, lag percentiles, refusals."""
+    """Counts by state, sources and when verified, oldest due, lag percentiles, refusals, how many are held and since when."""
     if ledger is None:
         empty: dict[str, Any] = {state.value: 0 for state in State}
-        return _whole(home, empty, [], None, {}, [], None, 0)
+        return _whole(home, empty, [], None, {}, [], (0, None), None, 0)
     counts = Counter(standing.state(now).value for standing in ledger.views.standings())
     documents = {state.value: counts[state.value] for state in State}
     sources = [
@@ -39,7 +39,8 @@ def status(ledger: Ledger | None, *, home: str, now: float) -> dict[str, Any]:
     due = oldest and {"uri": oldest[0], "heard_at": rfc3339(oldest[1]), "seconds": round(now - oldest[1], 3)}
     lags = ledger.views.lags(since=now - LAG_WINDOW_S)
     refusals = [_refusal(one) for one in ledger.views.refusals()]
-    return _whole(home, documents, sources, due, lags, refusals, ledger.get("model"), ledger.letters.count())
+    held = ledger.quarantine.pressing()
+    return _whole(home, documents, sources, due, lags, refusals, held, ledger.get("model"), ledger.letters.count())
 
 
 def history(ledger: Ledger | None, uri: str, *, tenant: str, now: float) -> dict[str, Any] | None:
@@ -81,6 +82,7 @@ def _whole(
     oldest_due: dict[str, Any] | None,
     lags: Mapping[str, Sequence[float]],
     refused: list[dict[str, Any]],
+    held: tuple[int, float | None],
     model: dict[str, Any] | None,
     dead_letters: int,
 ) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def _whole(
         "lag_stages_seconds": {name: _percentiles(lags.get(name, ())) for name in STAGES},
         "dead_letters": dead_letters,
         "refused": refused,
+        "held": {"count": held[0], "oldest": _time(held[1])},
     }
 
 

@@ -102,6 +102,8 @@ def status(found: dict[str, Any]) -> None:
         error = f": {escape(source['error'])}" if source["error"] else ""
         when = source["verified_at"] or "never"
         out.print(f"  {state} {escape(source['uri'])} ({escape(source['tenant'])}), last verified {when}{error}")
+    if held := found["held"]["count"]:
+        out.print(f"Held versions: {held}, the oldest since {found['held']['oldest']}: `penstock quarantine list`")
     if due := found["oldest_due"]:
         out.print(f"Due longest: {escape(due['uri'])}, for {due['seconds']:.0f} s")
     lag = found["lag_seconds"]
@@ -192,13 +194,44 @@ def held_version(found: dict[str, Any]) -> None:
     out.print(f"  refused {found['since']} by {escape(found['refused_by'] or 'an older version')}")
     served = f"version {found['served'][:12]}, marked stale" if found["served"] else "nothing"
     out.print(f"  served instead: {served}")
-    for one in found["findings"]:
+    _findings(found["findings"])
+    todo = "`penstock quarantine release URI --why ...` lets it pass" if found["releasable"] else found["todo"]
+    out.print(f"What to do: {escape(todo)}.")
+
+
+def _findings(found: list[dict[str, Any]]) -> None:
+    for one in found:
         colour = "red" if one["severity"] == "quarantine" else "yellow"
         out.print(f"  [{colour}]{one['severity']}[/] {escape(one['rule'])} ({one['gate']}): {escape(one['detail'])}")
         for excerpt in one["excerpts"]:
             out.print(f"    [dim]|[/] {escape(excerpt)}")
-    todo = "`penstock quarantine release URI --why ...` lets it pass" if found["releasable"] else found["todo"]
-    out.print(f"What to do: {escape(todo)}.")
+
+
+def rules(found: dict[str, Any]) -> None:
+    """The rules in force."""
+    table = Table(show_edge=False, pad_edge=False)
+    for name in ("gate", "rule", "action", "says"):
+        table.add_column(name, overflow="fold")
+    for one in found["rules"]:
+        given = ", ".join(f"{name}: {value}" for name, value in one["parameters"].items())
+        says = f"{escape(one['says'])} [dim]{escape(f'({given})' if given else '')}[/]".strip()
+        table.add_row(one["gate"], escape(one["rule"]), one["action"], says)
+    out.print(table)
+
+
+def rules_check(found: dict[str, Any]) -> None:
+    """What would be held, and what would be warned of."""
+    for one in found["warned"]:
+        out.print(f"[bold]{escape(one['uri'])}[/] would pass, with a warning")
+        _findings(one["findings"])
+    for one in found["held"]:
+        out.print(f"[bold]{escape(one['uri'])}[/] would be held: [red]{escape(one['reason'])}[/]")
+        if not any(finding["detail"] == one["detail"] for finding in one["findings"]):
+            out.print(f"  {escape(one['detail'])}")
+        _findings(one["findings"])
+        out.print(f"  What to do: {escape(one['todo'])}.")
+    counts = f"{found['documents']} documents: {len(found['held'])} would be held, {len(found['warned'])} warned of"
+    out.print(f"{counts}, by {escape(found['rules'])}. Nothing was changed.")
 
 
 def released(found: dict[str, Any]) -> None:

@@ -81,6 +81,12 @@ _BUILT_IN: tuple[Asked, ...] = (
         lambda _row, _n: "its chunks are not numbered one by one",
     ),
     Asked(
+        "of-a-document",
+        "expect_column_values_to_be_in_set",
+        {"column": "belongs", "value_set": ["yes"]},  # not the documents' ids: a long list takes long
+        lambda _row, n: f"{n} chunks are of no document of the batch",
+    ),
+    Asked(
         "boilerplate",
         _AT_LEAST,
         {"column_A": "most_documents", "column_B": "sharing", "or_equal": True},
@@ -146,19 +152,13 @@ def _rule(one: Asked, document: str, rules: Mapping[str, RuleSet]) -> Setting:
 
 def _groups(rows: Sequence[ChunkRow], rules: Mapping[str, RuleSet]) -> list[tuple[list[int], list[Asked]]]:
     """Rows of which the same is expected, by number, with that: one group unless the users' rules differ by source."""
-    of_document = Asked(
-        "of-a-document",
-        "expect_column_values_to_be_in_set",
-        {"column": "document", "value_set": sorted(rules)},
-        lambda _row, n: f"{n} chunks are of no document of the batch",
-    )
     groups: dict[str, tuple[list[int], list[Asked]]] = {}
     names: dict[str, str] = {}
     for number, row in enumerate(rows):
         if row.document not in names:
             own = rules[row.document].expectations if row.document in rules else ()
             names[row.document] = digest([one.effective() for one in own])
-            asked = [of_document, *_BUILT_IN, *map(_own, own)]
+            asked = [*_BUILT_IN, *map(_own, own)]
             groups.setdefault(names[row.document], ([], asked))
         groups[names[row.document]][0].append(number)
     return list(groups.values())
@@ -189,6 +189,7 @@ def _columns(rows: Sequence[ChunkRow], rules: Mapping[str, RuleSet]) -> dict[str
         "row": list(range(len(rows))),
         "characters": [None if row.text is None else len(row.text) for row in rows],
         "text_hash": [None if row.text is None else text_hash(row.text) for row in rows],
+        "belongs": ["yes" if row.document in rules else "no" for row in rows],
         "missing": [_missing(row) for row in rows],
         "place": place,
         "sharing": [len(sharers[row.text]) if is_long else 0 for row, is_long in zip(rows, long, strict=True)],

@@ -30,8 +30,6 @@ def pattern(expression: str) -> Any:
     except re2.error as error:
         why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
         raise BadPattern(why) from None
-    except UnicodeEncodeError:
-        raise BadPattern("half a surrogate pair is no character") from None
 
 
 def encoded(text: str) -> bytes:

@@ -37,7 +37,7 @@ _BRANDS = (
     (range(3528, 3590), (16,)),
     ((62,), (16, 17, 18, 19)),
 )
-_BEGINNINGS = [(str(start).encode(), lengths) for starts, lengths in _BRANDS for start in starts]
+_BEGINNINGS = {str(start).encode(): lengths for starts, lengths in _BRANDS for start in starts}
 #: What stands after the dot of a file's name, and of no host's.
 _FILES = {b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"css", b"js", b"py", b"json", b"pdf", b"md", b"txt"}
 _PLACEHOLDERS = (b"example", b"your", b"xxxx", b"placeholder", b"changeme", b"redacted", b"dummy", b"sample", b"****")
@@ -93,7 +93,7 @@ def _iban(data: bytes, start: int, end: int) -> int | None:
 
 def _card(data: bytes, start: int, end: int) -> int | None:
     digits = bytes(byte for byte in data[start:end] if byte in _DIGITS)
-    branded = any(digits.startswith(begin) and len(digits) in lengths for begin, lengths in _BEGINNINGS)
+    branded = any(len(digits) in _BEGINNINGS.get(digits[:n], ()) for n in (1, 2, 3, 4))
     if not branded or not _alone(data, start, end) or _in_number(data, start, end):
         return None
     return end if luhn(digits) else None

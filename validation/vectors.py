@@ -24,8 +24,15 @@ _FIXED = load_rules(None).of("", "").settings
 
 def check_vectors(vectors: Mapping[str, Vectors], *, dimension: int) -> dict[str, tuple[Finding, ...]]:
     """What the rules say of vectors, by their keys (a document, or one text); a key without findings has no entry."""
-    found = {key: _findings(np.atleast_2d(np.asarray(some)), dimension) for key, some in vectors.items()}
-    return {key: findings for key, findings in found.items() if findings}
+    shaped = {key: np.atleast_2d(np.asarray(some)) for key, some in vectors.items()}
+    fitting = {key: some for key, some in shaped.items() if some.shape[1] == dimension}
+    suspects = set(shaped) - set(fitting)
+    if fitting:  # all at once: one by one, a text's vector takes longer than its text
+        faulty = _faulty(np.concatenate(list(fitting.values())))
+        owners = np.repeat(np.arange(len(fitting)), [len(some) for some in fitting.values()])
+        keys = list(fitting)
+        suspects |= {keys[owner] for owner in owners[faulty]}
+    return {key: _findings(shaped[key], dimension) for key in vectors if key in suspects}
 
 
 def batch_drift(vectors: Vectors, centroid: Vectors | None, rules: RuleSet) -> Finding | None:
@@ -44,6 +51,19 @@ def batch_drift(vectors: Vectors, centroid: Vectors | None, rules: RuleSet) -> F
     return rule.finding(Fault(f"the batch's centroid has cosine {cosine:.2f} to the collection's"))
 
 
+def _faulty(some: Vectors) -> npt.NDArray[np.bool_]:
+    """Which rows break a rule. What is not finite has no norm of 1."""
+    return ~(np.abs(_norms(some) - 1) < NORM_TOLERANCE) | _flat(some)
+
+
+def _norms(some: Vectors) -> npt.NDArray[np.float64]:
+    return np.sqrt(np.einsum("ij,ij->i", some, some, dtype=np.float64))
+
+
+def _flat(some: Vectors) -> npt.NDArray[np.bool_]:
+    return np.asarray((np.ptp(some, axis=1) < _FLAT) & (some.shape[1] > 1))
+
+
 def _findings(some: Vectors, dimension: int) -> tuple[Finding, ...]:
     if some.shape[1] != dimension:
         return (
@@ -52,9 +72,9 @@ def _findings(some: Vectors, dimension: int) -> tuple[Finding, ...]:
     if not np.isfinite(some).all():
         return (_FIXED["finite"].finding(Fault("a vector has numbers that are none (NaN or infinite)")),)
     found = []
-    norms = np.linalg.norm(some.astype(np.float64), axis=1)
+    norms = _norms(some)
     if (wrong := norms[np.abs(norms - 1) >= NORM_TOLERANCE]).size:
         found.append(_FIXED["unit-norm"].finding(Fault(f"a vector has norm {wrong[0]:.4g} instead of 1")))
-    if dimension > 1 and (np.ptp(some, axis=1) < _FLAT).any():
+    if _flat(some).any():
         found.append(_FIXED["not-constant"].finding(Fault("all numbers of a vector are the same")))
     return tuple(found)

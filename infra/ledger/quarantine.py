@@ -74,12 +74,13 @@ class Quarantine:
                 found.setdefault((row.tenant, row.uri), []).append(Finding.from_json(json.loads(row.finding)))
         return found
 
-    def ages(self) -> list[float]:
-        """When each version that is held, and not discarded, was refused; seconds since the epoch."""
+    def pressing(self) -> tuple[int, float | None]:
+        """How many versions are held and not discarded, and when the first of them was refused; None: there is none."""
         d = documents.c
-        query = sa.select(d.held_at).where(LIVE, d.held_reason.is_not(None), d.discarded_at.is_(None))
+        query = sa.select(sa.func.count(), sa.func.min(d.held_at)).where(LIVE, d.held_reason.is_not(None))
         with self._database.connect() as connection:
-            return [at or 0.0 for at in connection.scalars(query.order_by(d.held_at))]
+            count, since = connection.execute(query.where(d.discarded_at.is_(None))).one()
+        return count, since
 
     def release(self, document: str, *, hash_: str, who: str, why: str, at: float) -> None:
         """Let a held version pass from now on, as far as rules go; whoever hears the document then indexes it."""

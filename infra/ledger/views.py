@@ -1,5 +1,6 @@
 """Questions about all documents: what people are shown, and what runs decide by. Nothing here writes."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,7 +24,10 @@ _WRAPPER = sa.func.coalesce(documents.c.kind, "") == "zip"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One document as people and searches see it. `last_hash` is of its last good version."""
+    """One document as people and searches see it.
+
+    last_hash, characters: of its last good version. released: the hash of a version that a person let pass.
+    """
 
     document_id: str
     tenant: str
@@ -39,6 +43,8 @@ class View:
     lag: float | None
     held_hash: str | None
     held_reason: str | None
+    characters: int | None
+    released: str | None
     refusals: tuple[dict[str, Any], ...]
     indexed: Indexed | None
 
@@ -290,6 +296,8 @@ def _view(row: sa.Row[Any], entry: Indexed | None, doubt: _Doubt) -> View:
         lag=row.lag,
         held_hash=row.held_hash,
         held_reason=row.held_reason,
+        characters=row.characters,
+        released=json.loads(row.released)["hash"] if row.released else None,
         refusals=tuple(_refusals(row)),
         indexed=entry,
     )

@@ -25,7 +25,7 @@ KEYS = {
     "search": {"query", "hits"},
     "status": {
         *("home", "model", "documents", "sources", "oldest_due", "lag_seconds", "lag_stages_seconds"),
-        *("dead_letters", "refused"),
+        *("dead_letters", "refused", "held"),
     },
     "audit": {"consistent", "documents", "chunks", "stale", "missing", "orphaned", "duplicate", "held", "repaired"},
     "plan": {"documents", "chunks", "tokens_to_embed", "characters_to_embed", "refused"},

@@ -51,7 +51,7 @@ def texts(parsed):
 
 
 @given(DOCUMENTS, st.sets(st.sampled_from(CLASSES), min_size=1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example(document("4111 1111 1111 1111 5500 0000 0000 0004"), {"pii-card"})
 @example(document(KEY[:50], KEY[50:]), {"secret"})
 def test_redacting_leaves_nothing_and_is_idempotent(parsed, classes):
@@ -110,7 +110,7 @@ def test_findings_tell_what_was_found_without_telling_it():
 
 
 def test_redacting_takes_time_linear_in_the_text():
-    """A megabyte of what nearly is a find; quadratic work would take minutes."""
+    """A third of a megabyte of what nearly is a find; quadratic work would take minutes."""
     for piece in ("4111 1111 ", "a@b ", "0" * 10, "DE89", "password: "):
         parsed = document(piece * (300_000 // len(piece)))
         assert characters(rules(CLASSES, "redact").redacted(parsed)) > 0

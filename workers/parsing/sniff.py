@@ -27,6 +27,12 @@ _OLE_STREAMS = (
 #: The folder that holds the parts of each OOXML kind.
 _OOXML = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
 
+#: Members that only programs packed as a ZIP have: what is in them is no document, and would be refused piece by piece.
+_PROGRAMS = (
+    ("AndroidManifest.xml", "an Android app (APK)"),
+    ("META-INF/MANIFEST.MF", "a Java program (JAR)"),
+)
+
 #: Characters of text looked at; enough for any preamble.
 _HEAD = 16_384
 #: Control characters that text has no use for; ESC colours terminal logs.
@@ -105,6 +111,10 @@ def _packed_kind(names: list[str], mimetype: str) -> str:
         return "odt"
     if "opendocument" in mimetype:
         raise Refusal(Reason.UNSUPPORTED, "looks like an OpenDocument file that is no text document")
+    if words := next((words for part, words in _PROGRAMS if part in names), None):
+        raise Refusal(Reason.UNSUPPORTED, f"looks like {words}")
+    if any(name.endswith(".dist-info/WHEEL") for name in names):
+        raise Refusal(Reason.UNSUPPORTED, "looks like a Python package (wheel)")
     return "zip"
 
 

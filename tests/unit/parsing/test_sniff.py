@@ -93,6 +93,8 @@ def test_a_kind_is_told_by_content_and_then_by_name(body, name, kind):
         ("\n \n".encode("utf-16"), "a.md", Reason.EMPTY, "white space"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "a.txt", Reason.UNSUPPORTED, "RIFF"),
         (b"\x1f\x8b" + bytes(20), "a.md", Reason.UNSUPPORTED, "gzip"),
+        (archive("META-INF/MANIFEST.MF", "a/B.class"), "a.zip", Reason.UNSUPPORTED, "JAR"),
+        (archive("a/b.py", "a-1.dist-info/WHEEL"), "a.whl", Reason.UNSUPPORTED, "wheel"),
         (documents.junk(), "a.txt", Reason.UNSUPPORTED, "binary"),
         (bytes(range(1, 32)) * 40, "a.txt", Reason.UNSUPPORTED, "binary"),
         (b"<svg xmlns='x'/>", "a.svg", Reason.UNSUPPORTED, "SVG"),
