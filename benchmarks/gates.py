@@ -1,9 +1,9 @@
 """What the gates cost, alone: rules on documents, expectations on their chunks, rules on vectors.
 
-    python -m benchmarks.gates [--documents 2000] [--characters 4000] [--load-seconds 60]
+    python -m benchmarks.gates [--documents 2000] [--characters 4000] [--load-seconds SECONDS]
 
-Processor time, in batches of the pipeline's size. What they may cost is a share of a first load of as many documents, whose
-seconds (without the gates) are handed in: take them from benchmarks.first_load on the same machine.
+Processor time, in batches of the pipeline's size. They may cost 5 % of a first load of as many documents: hand in its
+seconds for the verdict. benchmarks.first_load measures that share in place, on fewer documents.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=2000)
     parser.add_argument("--characters", type=int, default=4000)
-    parser.add_argument("--load-seconds", type=float, default=60.0)
+    parser.add_argument("--load-seconds", type=float)
     asked = parser.parse_args()
     tokenizer, rules = ModelTokenizer(find_model(DEFAULT_MODEL)), load_rules(None)
     took, counts, rng = Counter(), Counter(), np.random.default_rng(1)
@@ -71,8 +71,9 @@ def main():
             },
         }
     )
-    share = 100 * sum(took.values()) / asked.load_seconds
-    verdict(f"gates, of a first load of {asked.load_seconds:g} s", share, "<=", 5, " %")
+    if asked.load_seconds:
+        share = 100 * sum(took.values()) / asked.load_seconds
+        verdict(f"gates, of a first load of {asked.load_seconds:g} s", share, "<=", 5, " %")
 
 
 if __name__ == "__main__":

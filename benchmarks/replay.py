@@ -117,7 +117,7 @@ def main():
         apply(docs, [{"op": "A", "path": path, "text": text} for path, text in files.items()])
 
         def opened(home):
-            return workshop(Settings(home=Path(place, home)))
+            return workshop(Settings(home=Path(place, home), rule_shrink="off"))
 
         def embedding(shop):
             if asked.vectors == "stub":

@@ -64,7 +64,7 @@ TODO: dict[Reason, str] = {
     Reason.UNREADABLE: "give this user permission to read it",
     Reason.CORRUPT: "save it again from the program that made it",
     Reason.ENCRYPTED: "store a copy without a password",
-    Reason.TOO_LARGE: "split it, or raise PENSTOCK_MAX_DOCUMENT_BYTES",
+    Reason.TOO_LARGE: "split it, or raise PENSTOCK_MAX_DOCUMENT_BYTES (or the rule `size`, if that holds it)",
     Reason.NO_TEXT: "it may be a scan: store a version with a text layer",
     Reason.NEEDS_OCR: "install tesseract and run `penstock doctor --fix`, then index; or store it with a text layer",
     Reason.NOT_A_FILE: "only regular files are indexed: move it out of the source",

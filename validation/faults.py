@@ -74,7 +74,11 @@ def parts(parsed: ParsedDocument) -> list[str]:
 
 def excerpts(data: bytes, places: Sequence[tuple[int, int]]) -> tuple[str, ...]:
     """Lines that show some places (in bytes) with what is around them, personal data and secrets replaced."""
-    return tuple(_excerpt(data, start, end) for start, end in places[:MOST_EXCERPTS])
+    shown: list[tuple[int, int]] = []
+    for start, end in places:
+        if len(shown) < MOST_EXCERPTS and (not shown or start > shown[-1][1] + 2 * AROUND):  # else it is seen already
+            shown.append((start, end))
+    return tuple(_excerpt(data, start, end) for start, end in shown)
 
 
 def quote(text: str) -> str:

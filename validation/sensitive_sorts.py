@@ -9,8 +9,9 @@ from typing import NamedTuple
 class Sort(NamedTuple):
     """One sort. expression: for RE2; its last group that takes part is the find, else all of it is.
 
-    exact: where the find really ends, given the data and the place; None: it only looks like one. within: what only looks
-    like one may have one in it, from its second word on; such an expression has a longest match, lest time be squared.
+    exact: where the find really ends, given the data and the place; None: it only looks like one.
+    within: what only looks like one may have one in it, from its second word on. Such an expression has a longest
+    match, or time would be squared.
     """
 
     rule: str
@@ -56,11 +57,10 @@ def _alone(data: bytes, start: int, end: int) -> bool:
 def _in_number(data: bytes, start: int, end: int) -> bool:
     """Whether it is a part of something longer: 4111-...-1111-22, 3.14..., a group of an account's number."""
     before, after = data[max(0, start - 2) : start], data[end : end + 2]
+    goes_on = after[:1] in (b".", b"-", b"/") and after[1:].isdigit()
     if before[-1:] == b" ":
-        return before[:1].isdigit()
-    return (before[-1:] in (b".", b"-", b"/", b"#") and before[:1].isalnum()) or (
-        after[:1] in (b".", b"-", b"/") and after[1:].isdigit()
-    )
+        return goes_on or before[:1].isdigit()
+    return goes_on or (before[-1:] in (b".", b"-", b"/", b"#") and before[:1].isalnum())
 
 
 def _secret(data: bytes, start: int, end: int) -> int | None:
@@ -145,6 +145,9 @@ _NAMED = (
     r"access[ _-]?key|(?:access|auth)[ _-]?token)[\"'`*]{0,3}[ \t]*[:=\x{ff1a}][ \t]*[\"'`*]{0,3}"
     r"([^\s\x00\"'`<>{}\[\]()$,;]{10,250})"
 )
+_SPOKEN = (
+    r"(?i:passw(?:or)?d|passwort|kennwort)[ \t]+(?:is|ist|lautet)[ \t]+[\"'`*]{0,3}([^\s\x00\"'`<>{}\[\]()$,;]{10,250})"
+)
 _LOGIN = r"[a-z][a-z0-9+.-]{1,20}://[^\s\x00:/@]{1,100}:([^\s\x00@/<>{}$]{8,100})@"
 
 #: Of hosts and mailboxes; all that Unicode calls letters makes a pattern that is a hundred times slower.
@@ -153,7 +156,7 @@ _LETTERS = r"0-9A-Za-z_\x{c0}-\x{24f}-"
 #: In this order: what two of them find is the first one's.
 SORTS: tuple[Sort, ...] = (
     Sort("secret", b"[secret]", "|".join((_KEY, *_TOKENS)), _secret),
-    Sort("secret", b"[secret]", f"{_NAMED}|{_LOGIN}", _password),
+    Sort("secret", b"[secret]", f"{_NAMED}|{_SPOKEN}|{_LOGIN}", _password),
     Sort("pii-iban", b"[iban]", r"[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}", _iban, within=True),
     Sort(
         "pii-card",
@@ -166,9 +169,10 @@ SORTS: tuple[Sort, ...] = (
     Sort(
         "pii-phone",
         b"[phone]",
-        r"\+[1-9](?:[ ().\x2f-]{0,2}\d){7,14}"  # international
+        r"\+[1-9](?:[ ().\x2f-]{0,3}\d){7,14}"  # international
         r"|\(0?\d{2,5}\) ?\d{2,4}[ -]?\d{2,8}(?:[ -]\d{1,6})?"
-        r"|0\d{1,4}[ \x2f-]\d{2,4}[ -]?\d{3,8}(?:[ -]\d{1,5})?|0\d(?:[ .]\d{2}){4}|\d{3}[-.]\d{3}[-.]\d{4}",
+        r"|0\d{1,4}[ \x2f-]\d{2,4}[ -]?\d{3,8}(?:[ -]\d{1,5})?|0\d(?:[ .]\d{2}){4}"
+        r"|(?:1-)?\d{3}-\d{3}-\d{4}|\d{3}\.\d{3}\.\d{4}",
         _phone,
         within=True,
     ),

@@ -15,9 +15,18 @@ _UNSEEN = (
 _FLAG = "\N{WAVING BLACK FLAG}"
 
 _BEFORE = r"(?:previous|prior|above|preceding|earlier)"
+_SAID = r"(?:system\s+)?(?:instructions?|prompts?|directives?|commands?)"
+_DROP = r"(?:ignore|disregard|forget|override|bypass|stop\s+following|(?:do\s+not|don['\x{2019}]t)\s+follow)"
 _ORDERS = (
     # English
-    rf"(?:ignore|disregard|forget|override|bypass)\s(?:\s*[a-z]+\s){{0,4}}?\s*{_BEFORE}\s+(?:system\s+)?(?:instructions?|prompts?)\b",
+    rf"{_DROP}\s(?:\s*[a-z]+\s){{0,4}}?\s*{_BEFORE}\s+{_SAID}\b",
+    (
+        rf"{_DROP}\s+(?:all\s+|any\s+)?(?:of\s+)?(?:the\s+)?(?:everything|{_SAID}|text)\s+"
+        r"(?:(?:given|stated|provided)\s+)?(?:above|previously|before|earlier)\s*(?:[.,;:!]|and\b|$)"
+    ),
+    r"forget\s+(?:everything|what|all)\s+you\s+(?:were|have\s+been)\s+told\b",
+    r"no\s+longer\s+bound\s+by\s+(?:your|any)\s+(?:[a-z]+\s+)?(?:guidelines|rules|instructions|policies)",
+    r"(?:act|answer|respond)\s+as\s+dan\b|what\s+(?:is|are)\s+your\s+(?:system\s+prompt|(?:initial|hidden)\s+instructions)",
     r"you\s+are\s+now\s+(?:in\s+)?(?:an?\s+)?(?:dan\b|developer\s+mode|unrestricted|unfiltered|jailbroken)",
     r"(?:reveal|print|show|repeat|output|leak|disclose)\s+(?:me\s+)?(?:your|the)\s+(?:[a-z]+\s+)?system\s+(?:prompt|message)",
     r"(?:do\s+not|don['\x{2019}]t|never)\s+(?:tell|inform|alert|warn)\s+the\s+user\b",

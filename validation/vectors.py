@@ -57,11 +57,12 @@ def _faulty(some: Vectors) -> npt.NDArray[np.bool_]:
 
 
 def _norms(some: Vectors) -> npt.NDArray[np.float64]:
-    return np.sqrt(np.einsum("ij,ij->i", some, some, dtype=np.float64))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", some, some, dtype=np.float64)))
 
 
 def _flat(some: Vectors) -> npt.NDArray[np.bool_]:
-    return np.asarray((np.ptp(some, axis=1) < _FLAT) & (some.shape[1] > 1))
+    with np.errstate(invalid="ignore"):  # infinite numbers: they are another rule's
+        return np.asarray((np.ptp(some, axis=1) < _FLAT) & (some.shape[1] > 1))
 
 
 def _findings(some: Vectors, dimension: int) -> tuple[Finding, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tests.support.labelled import Labelled
 from tests.support.labelled_words import ALLOWED
 from validation.documents import CHECKS
-from validation.rulesfile import Section
 from validation.ruleset import Rules, RuleSet
+from validation.rulesfile import Section
 
 #: Every rule asks, and those that need a choice have one.
 EVERYTHING = Section(

@@ -1,7 +1,7 @@
-"""Documents that are labelled with the rules they break, made by code: the good ones hard to pass, the bad ones realistic.
+"""Documents that are labelled with the rules they break, made by code: the good ones hard, the bad ones realistic.
 
-Nothing here is made from the rules' patterns: numbers get their check digits by another road, sentences are written out, and
-encodings are broken by breaking them.
+Nothing here is made from the rules' patterns: numbers get their check digits by another road, sentences are written
+out, and encodings are broken by breaking them.
 """
 
 import base64
@@ -87,7 +87,7 @@ def numbers(rng: random.Random) -> str:
 
 
 def fill(template: str, rng: random.Random) -> str:
-    """A template with its place-holders filled: numbers that are none of what they look like, hashes, keys that are none."""
+    """A template with its place-holders filled: numbers and keys that are none of what they look like, hashes."""
     for name, make in FILLERS.items():
         while f"<{name}>" in template:
             template = template.replace(f"<{name}>", make(rng), 1)
@@ -148,9 +148,13 @@ def phone(rng: random.Random) -> str:
 
     return rng.choice(
         [
-            f"+49 {d(3)} {d(7)}", f"+1 {d(3)}-{d(3)}-{d(4)}", f"+44 20 {d(4)} {d(4)}", f"+33 1 {d(2)} {d(2)} {d(2)} {d(2)}",
-            f"+81-3-{d(4)}-{d(4)}", f"({d(3)}) {d(3)}-{d(4)}", f"{d(3)}-{d(3)}-{d(4)}", f"0{d(3)} {d(7)}", f"030 {d(8)}",
-            f"01 {d(2)} {d(2)} {d(2)} {d(2)}", f"03-{d(4)}-{d(4)}", f"+41 (0)44 {d(3)} {d(2)} {d(2)}", f"+34{d(9)}",
+            f"+49 {d(3)} {d(7)}", f"+1 {d(3)}-{d(3)}-{d(4)}", f"+44 20 {d(4)} {d(4)}",
+            f"+33 1 {d(2)} {d(2)} {d(2)} {d(2)}",
+            f"+81-3-{d(4)}-{d(4)}", f"({d(3)}) {d(3)}-{d(4)}", f"{d(3)}-{d(3)}-{d(4)}", f"0{d(3)} {d(7)}",
+            f"030 {d(8)}",
+            f"01 {d(2)} {d(2)} {d(2)} {d(2)}", f"03-{d(4)}-{d(4)}",
+            f"1-800-{d(3)}-{d(4)}", f"+49 (0){d(2)} / {d(2)} {d(2)} {d(2)}",
+            f"+41 (0)44 {d(3)} {d(2)} {d(2)}", f"+34{d(9)}",
         ]
     )  # fmt: skip
 
@@ -183,6 +187,7 @@ def secret(rng: random.Random) -> str:
             f"STRIPE=sk_live_{word(24)}",
             f"client_secret={word(14)}8{word(14)}",
             f"AIza{word(35)}",
+            f"The password is {word(5)}&{word(6)}3.",
         ]
     )
 

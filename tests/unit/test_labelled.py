@@ -1,4 +1,4 @@
-"""The rules on the labelled set: false alarms at most 0.5 %, misses at most 1 %, of every rule. `python -m benchmarks.rules`."""
+"""The rules on the labelled set: of every rule, false alarms at most 0.5 % and misses at most 1 %."""
 
 import random
 
@@ -10,8 +10,8 @@ from tests.support.labelled import bad, good
 from tests.support.labelled_tables import DIMENSION, SHARED_BY, bad_vectors, chunked, damaged, vector
 from validation.chunks import check_chunks
 from validation.documents import CHECKS
-from validation.rulesfile import Section
 from validation.ruleset import Rules, load_rules
+from validation.rulesfile import Section
 from validation.vectors import check_vectors
 
 FALSE_ALARMS, MISSES = 0.005, 0.01

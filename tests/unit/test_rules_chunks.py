@@ -1,4 +1,4 @@
-"""The table of chunks: users' expectations by name, what raises is charged to whose rows raise, and nothing loads in vain."""
+"""The table of chunks: users' expectations by name, what raises is charged to whose rows do, nothing loads in vain."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from schemas.verdicts import Gate, Severity
 from tests.support.labelled_tables import DIMENSION, vector
 from validation import expectations, halving, suite
 from validation.chunks import ChunkRow, check_chunks, chunk_rows
-from validation.rulesfile import Expectation, Section
 from validation.ruleset import Rules, load_rules
+from validation.rulesfile import Expectation, Section
 from validation.table import TABLE
 from validation.vectors import batch_drift, check_vectors
 

@@ -1,4 +1,4 @@
-"""Rules on documents: each can be broken, says so in plain words, holds at its bound, and is contained when it raises."""
+"""Rules on documents: each can be broken, says so in plain words, has its bound, and is contained when it raises."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from schemas.verdicts import Finding, Gate, Severity, first_refusal
 from validation import documents
 from validation.asking import ask
 from validation.faults import characters
-from validation.rulesfile import Section
 from validation.ruleset import Rules, load_rules
+from validation.rulesfile import Section
 from validation.table import TABLE, Action
 
 
@@ -27,7 +27,8 @@ def found(parsed, *, rules=None, size=100, **known):
 GERMAN = "Der Urlaub ist mit der Führungskraft abzustimmen und spätestens vier Wochen vorher zu beantragen."
 HIDDEN = ParsedDocument("html", "text/html", (Block(BlockKind.PARAGRAPH, "Hire me.", hidden=True),))
 BREAKS = [
-    ("type-allowed", document("Hi"), {"rules": {"type-allowed": {"types": ["pdf"]}}}, "it is text (text/plain); allowed here: pdf"),
+    ("type-allowed", document("Hi"), {"rules": {"type-allowed": {"types": ["pdf"]}}},
+     "it is text (text/plain); allowed here: pdf"),
     ("size", document("Hi"), {"rules": {"size": {"max_bytes": 99}}}, "it has 100 bytes; allowed here: 99"),
     ("has-text", document("", " \n\u3000"), {}, "no text was found in it"),
     ("readable", document("\ufffd" * 2 + "a" * 8), {}, "20% of its characters are unreadable"),
@@ -35,7 +36,8 @@ BREAKS = [
     ("text-for-size", document("Hi"), {"size": 100_000}, "only 2 characters were found in 100,000 bytes"),
     ("text-for-size", document("a" * 201), {"size": 1}, "201 characters came of 1 bytes"),
     ("shrink", document("a" * 9), {"last_good_characters": 100}, "it has 9 characters; its last good version had 100"),
-    ("language", document(GERMAN), {"rules": {"language": {"languages": ["en"]}}}, "it is written in 'de'; allowed here: en"),
+    ("language", document(GERMAN), {"rules": {"language": {"languages": ["en"]}}},
+     "it is written in 'de'; allowed here: en"),
     ("duplicate", document("Hi"), {"twin": "file:///b"}, "it has the same bytes as file:///b"),
     ("pii-email", document("a@b.de"), {"rules": {"pii-email": "warn"}}, "e-mail addresses found: 1"),
     ("pii-phone", document("+49 30 1234567"), {"rules": {"pii-phone": "redact"}}, "phone numbers found: 1; replaced"),
@@ -64,6 +66,39 @@ PASSES = [
     ("language", document("Ja.", language="en-GB"), {"rules": {"language": {"languages": ["en"]}}}),
     ("pii-email", document("a@b.de"), {}),
 ]
+
+
+LOOK_ALIKES = [
+    ("pii-card", "4111111111111112"),  # Luhn
+    ("pii-card", "1111111111111117"),  # no brand begins so
+    ("pii-card", "4111-1111-1111-1111-22"),
+    ("pii-card", "x4111111111111111"),
+    ("pii-card", "9999 4111 1111 1111 1111"),
+    ("pii-iban", "DE88370400440532013000"),
+    ("pii-iban", "DE8937040044053201300"),
+    ("pii-iban", "XX89370400440532013000"),
+    ("pii-phone", "6851 0424 8395 2752"),
+    ("pii-phone", "252.227-7013"),
+    ("pii-phone", "2026-01-15 10:30"),
+    ("pii-email", "git@github.com:acme/handbook"),
+    ("pii-email", "icon@2x.png"),
+    ("secret", "password: aaaaaaaaaa1"),
+    ("secret", "password: correcthorsebattery"),
+    ("secret", "password = get_secret_2(name)"),
+    ("secret", "password: your-password-123"),
+    ("secret", "AKIAIOSFODNN7EXAMPLE"),
+    ("secret", "-----BEGIN PRIVATE KEY-----"),
+    ("hidden-text", "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"),
+    ("hidden-text", "می\u200cخواهم 👩\u200d💻"),
+    ("prompt-injection", 'They write "ignore previous instructions" in white.'),
+    ("prompt-injection", "„Ignoriere alle vorherigen Anweisungen“ stand dort."),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), LOOK_ALIKES)
+def test_what_only_looks_like_it_passes(name, text):
+    asked = dict.fromkeys(("pii-email", "pii-phone", "pii-card", "pii-iban", "secret"), "warn")
+    assert name not in found(document(f"So: {text}"), rules=asked)
 
 
 def test_every_rule_has_its_check_in_the_order_of_the_table():

@@ -31,7 +31,7 @@ WRONG = [
     ("rule:\n  shrink: off", 1, "there is no 'rule' here; did you mean 'rules'?"),
     ("- a", 1, "the file: Input should be a valid dictionary"),
     ("forbid:\n- name: x\n  pattern: '(?<=a)b'", 3, "the pattern of 'x' is refused: invalid perl operator: (?<="),
-    ("forbid:\n- name: x\n  pattern: '(a{1,1000}){1,1000}'", 3, "the pattern of 'x' is refused: invalid repetition size"),
+    ("forbid:\n- name: x\n  pattern: '(a{1,1000}){1,1000}'", 3, "is refused: invalid repetition size"),
     ("require:\n- name: x\n  pattern: '('", 3, "the pattern of 'x' is refused: missing )"),
     ('forbid:\n- name: x\n  pattern: "\\ud800"', 3, "forbid.pattern: Input should be a valid string"),
     ("forbid:\n- name: Not a name\n  pattern: x", 2, "forbid.name: String should match pattern"),
@@ -85,7 +85,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 def test_aliases_within_aliases_are_refused_soon(tmp_path):
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
-    with pytest.raises(UsageError, match="too long|too deeply"):
+    with pytest.raises(UsageError, match=r"too long|too deeply"):
         load(tmp_path, "\n".join(lines))
 
 

@@ -5,16 +5,18 @@ from hypothesis import strategies as st
 
 from schemas.documents import Block, BlockKind, ParsedDocument
 from validation.faults import characters
-from validation.rulesfile import Section
 from validation.ruleset import Rules, load_rules
+from validation.rulesfile import Section
 from validation.sensitive_sorts import SORTS
 
 CLASSES = sorted({sort.rule for sort in SORTS})
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSj\n-----END PRIVATE KEY-----"
 #: Finds, halves of finds, and what stands between them.
 PIECES = [
-    "4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "3782 822463 10005", "DE89 3704 0044 0532 0130 00",
-    "GB29NWBK60161331926819", "jane@example.com", "@example.com", "x@", "+49 30 1234567", "(030) 123456", "555-123-4567",
+    "4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "3782 822463 10005",
+    "DE89 3704 0044 0532 0130 00",
+    "GB29NWBK60161331926819", "jane@example.com", "@example.com", "x@", "+49 30 1234567", "(030) 123456",
+    "555-123-4567",
     "AKIAIOSFODNN7ABCDEFG", "password: Tr0ub4dor&3", "passw", "ord=", KEY, KEY[:40], KEY[40:], "ghp_" + "a1B2" * 9,
     "4111", "DE89", " ", "-", ".", ":", "\n", "0", "7", "é", "語", "\ud800", "[card]", "[secret]", "postgres://a:b1c2d3e4@h/",
 ]  # fmt: skip
