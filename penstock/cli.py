@@ -461,13 +461,14 @@ def rules(context: _Context, action: str, source: str | None, tenant: str) -> in
 
 @cli.command()
 @click.option("--open", "open_it", is_flag=True, help="Open it in a browser.")
+@click.option("--data-docs", is_flag=True, help="Add Great Expectations' pages about the chunks settled last.")
 @_json_option
 @_pass
-def report(context: _Context, open_it: bool) -> int:
+def report(context: _Context, open_it: bool, data_docs: bool) -> int:
     """Write a page that shows how the rules fared: pass rates, offenders, and where their chunks are."""
     from penstock.report import write_report
 
-    found = write_report(context.settings(logs=False))
+    found = write_report(context.settings(logs=False), data_docs=data_docs)
     context.show(found, "report")
     if open_it:
         import webbrowser

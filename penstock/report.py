@@ -15,7 +15,7 @@ from infra.ledger.quarantine import HeldVersion
 from infra.ledger.views import View
 from infra.report_folder import opened, put
 from infra.settings import Settings, without_passwords
-from penstock.compose import existing_ledger, ledger_url
+from penstock.compose import existing_ledger
 from penstock.rates import DAYS, HOURS, Rate, first_moment, rates
 from penstock.report_page import report_page
 from penstock.status import status
@@ -30,13 +30,13 @@ NAME = "report.html"
 #: Most sources, rules, held versions and warned documents that are shown: a page of 10,000 offenders must still open.
 SHOWN_SOURCES, SHOWN_RULES, SHOWN_HELD, SHOWN_WARNED = 100, 200, 50, 50
 #: Most findings of one document, and documents settled last, and chunks of a document.
-SHOWN_FINDINGS, SHOWN_LATEST, SHOWN_CHUNKS = 10, 25, 20
+SHOWN_FINDINGS, SHOWN_LATEST, SHOWN_CHUNKS = 5, 25, 20
 
 _T = TypeVar("_T")
 
 
-def write_report(settings: Settings) -> dict[str, Any]:
-    """Write the report into the home.
+def write_report(settings: Settings, *, data_docs: bool = False) -> dict[str, Any]:
+    """Write the report into the home. data_docs: and Great Expectations' pages, which takes seconds and the index.
 
     Returns:
         {"report": its path, "rules": [{"rule", "gate", "checked", "warned", "held", "rate"}], "held": versions,
@@ -45,6 +45,7 @@ def write_report(settings: Settings) -> dict[str, Any]:
     Raises:
         UsageError: nothing was ever indexed.
         Unreachable: it cannot be written.
+        HomeBusy: Data Docs are asked for, and another process holds the index.
     """
     ledger = existing_ledger(settings)
     if ledger is None:
@@ -52,12 +53,14 @@ def write_report(settings: Settings) -> dict[str, Any]:
         raise UsageError(what, "run `penstock index SOURCE` first, or name another home with --home")
     home = Home(settings.folder)
     home.create()  # on servers there may be none yet
-    place = without_passwords(ledger_url(settings))
+    place = without_passwords(settings.database_url or str(home.ledger))
     written = False
     while not written:
         with opened(home.reports) as folder:
-            found = gather(ledger, home=str(home.folder), place=place, now=time.time())
-            written = put(folder, NAME, report_page(found))
+            pages = {f"data-docs-{n}.html": page for n, page in enumerate(_data_docs(settings, ledger, data_docs), 1)}
+            found = gather(ledger, home=str(home.folder), place=place, now=time.time()) | {"data_docs": list(pages)}
+            pages[NAME] = report_page(found)
+            written = all(put(folder, name, page) for name, page in pages.items())
     return {
         "report": str((home.reports / NAME).absolute()),
         "rules": [
@@ -67,6 +70,14 @@ def write_report(settings: Settings) -> dict[str, Any]:
         "held": found["held"]["total"],
         "warned": found["warned"]["total"],
     }
+
+
+def _data_docs(settings: Settings, ledger: Ledger, wanted: bool) -> list[bytes]:
+    if not wanted:
+        return []
+    from penstock.data_docs import data_docs  # loads parsers and Great Expectations
+
+    return data_docs(settings, ledger)
 
 
 def gather(ledger: Ledger, *, home: str, place: str, now: float) -> dict[str, Any]:
@@ -81,8 +92,8 @@ def gather(ledger: Ledger, *, home: str, place: str, now: float) -> dict[str, An
     views = ledger.views.documents((ledger.get("model") or {}).get("collection"), ids=ids)
     return {
         "at": rfc3339(now),
+        "data_docs": [],
         "ledger": place,
-        "data_docs": None,
         "hours": HOURS,
         "days": DAYS,
         "status": stand,

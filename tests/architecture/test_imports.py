@@ -56,7 +56,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "spacy": ("workers/parsing/elements.py",),
     "unstructured": ("workers/parsing/",),
     # rules
-    "great_expectations": ("validation/suite.py",),
+    "great_expectations": ("validation/suite.py", "validation/data_docs.py"),
     "langdetect": ("validation/documents.py",),
     "pandas": ("validation/suite.py",),
     "re2": ("validation/patterns.py",),

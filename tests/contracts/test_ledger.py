@@ -415,6 +415,19 @@ def test_history_is_newest_first(ledger):
     assert [line["event"] for line in ledger.views.history(one.document_id)] == ["removed", "added"]
 
 
+def test_the_good_versions_that_were_settled_last_are_told_apart_from_what_is_gone_or_never_was_good(ledger):
+    for n, name in enumerate("abcd"):
+        hear(ledger, name)
+        [one] = claim(ledger, round_=name, scope=[("t", f"file:///{name}")])
+        settle(ledger, indexed(one), at=NOW + n)
+    remove(ledger, "b")
+    hear(ledger, "e")
+    [one] = claim(ledger, round_="e", scope=[("t", "file:///e")])
+    settle(ledger, Settlement(one, {"held_reason": "empty", "held_at": NOW}, event="held"), at=NOW + 9)
+    assert ledger.views.latest(2) == [document_id("t", "file:///d"), document_id("t", "file:///c")]
+    assert len(ledger.views.latest(9)) == 3
+
+
 # Forgotten
 
 

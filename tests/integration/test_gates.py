@@ -15,8 +15,8 @@ def test_every_rule_that_was_asked_is_counted(stage: Stage) -> None:
     folder = stage.folders[0]
     folder.put("a.md", b"# Boats\n\nBoats lie at the pier.\n")
     folder.put("bad.txt", "Ã¤Ã¶Ã¼ Ã¤Ã¶Ã¼ Ã¤Ã¶Ã¼ lies at the pier".encode())
-    stage.index(folder)
-    folder.put("copy.md", b"# Boats\n\nBoats lie at the pier.\n")
+    for name in ("copy.md", "copy2.md"):  # of one already there, and then of each other, too
+        folder.put(name, b"# Boats\n\nBoats lie at the pier.\n")
     stage.index(folder)
     with stage.reading() as reader:
         found = rates(reader._ledger)
@@ -24,9 +24,9 @@ def test_every_rule_that_was_asked_is_counted(stage: Stage) -> None:
     assert [(one.uri, one.reason) for one in held] == [(folder.uri_of("bad.txt"), "corrupt")]
     assert {one.rule for one in held[0].findings} == {"mojibake"}
     assert held[0].held_by.startswith("penstock ")
-    assert found["mojibake"] == [3, 0, 1]
-    assert found["duplicate"][1] == 1, "the second of two equal documents"
-    assert found["numbered"] == [2, 0, 0], "what is held is not cut"
+    assert found["mojibake"] == [4, 0, 1]
+    assert found["duplicate"][1] == 2, "all but the first of three equal documents"
+    assert found["numbered"] == [3, 0, 0], "what is held is not cut"
     assert "drift" in found
     assert "shrink" not in found, "it is off here"
 

@@ -57,7 +57,7 @@ class Reported:
             now=self.now,
             lease_s=60,
             limit=len(names),
-            round_=str((self.now, *names, held)),
+            round_=f"{names[0]} {held}",
             collection=COLLECTION,
             scope=None,
         )

@@ -29,6 +29,7 @@ KEYS = {
     },
     "audit": {"consistent", "documents", "chunks", "stale", "missing", "orphaned", "duplicate", "held", "repaired"},
     "plan": {"documents", "chunks", "tokens_to_embed", "characters_to_embed", "refused"},
+    "report": {"report", "rules", "held", "warned"},
     "forget": {"tenant", "documents", "points", "vectors", "proved", "out_of_reach"},
     "doctor": {"healthy", "checks", "settings", "fixed"},
 }
@@ -104,6 +105,7 @@ def test_every_command_prints_exactly_one_object_of_exactly_its_keys(folder: Pat
     doctor = process.json("doctor")
     assert doctor.keys() == KEYS["doctor"]
     assert all(check.keys() == {"part", "state", "detail"} for check in doctor["checks"])
+    assert process.json("report").keys() == KEYS["report"]
     forgotten = process.json("forget", uri(folder / "tram.md"))
     assert forgotten.keys() == KEYS["forget"]
     assert (forgotten["documents"], forgotten["points"], forgotten["proved"]) == ([uri(folder / "tram.md")], 1, True)
@@ -250,8 +252,9 @@ def test_what_is_forgotten_leaves_no_trace_and_stays_away(folder: Path, plant: P
     plant.index(folder)
     secret.write_text(secret.read_text().replace("Payroll", "Wages"))
     plant.index(folder)
-    assert _traces(plant.home, [CANARY]), "the search for traces finds what is there"
     process = Penstock(plant.home)
+    report = Path(process.json("report")["report"])
+    assert str(report) in _traces(plant.home, [CANARY]), "the search for traces finds what is there"
     found = process.json("forget", uri(secret))
     assert found["points"] > 5
     assert found["vectors"] > 5

@@ -48,7 +48,10 @@ def of_document(pipeline: Pipeline, claim: Claim, parsed: ParsedDocument, *, siz
     known = claim.last_hash is not None and claim.last_hash != content_hash
     twin = None
     if rules.settings["duplicate"].action is not Action.ALLOW:
+        # One in the same batch is not in the ledger yet.
+        first = pipeline.bytes_seen.setdefault((claim.tenant, content_hash), claim.uri)
         twin = pipeline.ledger.views.twin(claim.tenant, content_hash, other_than=claim.document_id)
+        twin = twin or (first if first != claim.uri else None)
     with pipeline.tally.stage("rules"):
         before = claim.characters if known else None
         found = rules.document(parsed, size=size, last_good_characters=before, twin=twin)
@@ -137,6 +140,7 @@ def _count(verdicts: Counter[str], gate: Gate, rules: Iterable[RuleSet]) -> None
 
 def record(pipeline: Pipeline, said: Sequence[Finding]) -> None:
     """Write down how often each rule was asked since the last time, and what came of it."""
+    pipeline.bytes_seen.clear()
     if pipeline.verdicts:
         asked, pipeline.verdicts = pipeline.verdicts, Counter()
         noticed, pipeline.noticed = pipeline.noticed, []

@@ -67,7 +67,8 @@ def held(
         "removal_held_at": None,
         "gone_at": None,  # it is there, and is reported, even if its first version since it was gone is refused
     }
-    if found.news:
+    same = claim.held is not None and claim.held.content_hash == found.content_hash is not None
+    if found.news and not same:  # the same bytes refused again, by other code or rules, are no other version
         values |= {"held_at": now, "discarded_at": None}
     entry = None if carried is None else _indexed(carried, target, now)
     event = "held" if found.news else ""

@@ -77,6 +77,8 @@ class Pipeline:
     verdicts: Counter[str] = field(default_factory=Counter)
     #: What was noticed of no document in particular, since then.
     noticed: list[Finding] = field(default_factory=list)
+    #: URI by (tenant, content hash) of the versions of the batch at hand.
+    bytes_seen: dict[tuple[str, str], str] = field(default_factory=dict)
     #: Called before every write to the index; raises where the claims may have passed to another worker.
     may_write: Callable[[], None] = lambda: None
     #: Called as each document is finished, with its URI.
