@@ -96,7 +96,7 @@ SLOW = pytest.mark.chaos
 @pytest.mark.parametrize(
     ("plant", "machine"),
     [
-        (deletes_come_before_upserts, Crashing),
+        pytest.param(deletes_come_before_upserts, Crashing, marks=SLOW),
         (the_ledger_is_settled_before_the_index_is_written, Crashing),
         pytest.param(recovery_believes_the_ledger, Crashing, marks=SLOW),
         pytest.param(claims_of_the_dead_start_like_any_other, Crashing, marks=SLOW),

@@ -167,7 +167,8 @@ RARE = [
 @pytest.mark.parametrize(
     ("plant", "machine"),
     [
-        (offsets_are_committed_before_the_ledger_knows, Quiet),
+        # Found after half a minute and more; tests/integration/test_intake.py shows the same in a moment.
+        pytest.param(offsets_are_committed_before_the_ledger_knows, Quiet, marks=pytest.mark.chaos),
         (generations_are_not_checked, Quiet),
         (deletes_come_before_upserts, Protocol),
         (nobody_sweeps, Protocol),

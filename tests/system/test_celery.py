@@ -95,15 +95,15 @@ def test_a_process_that_dies_at_any_stage_costs_its_lease_and_nothing_else(plant
 def test_what_a_killed_worker_had_in_hand_is_taken_up_by_another(plant):
     """Scenario 13: all of its processes at once."""
     key = put_slow(plant, "killed")
+    first = plant.claims(key)
+    plant.living("worker")[0].kill_all()  # before another one starts: that may take longer than the document
     other = plant.worker()
     plant.until(lambda: "running" in other.tail())
-    first = plant.claims(key)
     killed_at = time.monotonic()
-    plant.living("worker")[0].kill_all()
     plant.until(lambda: plant.claims(key) > first)
     taken = time.monotonic() - killed_at
     plant.until(lambda: plant.settled(key))
-    print(f"taken up {taken:.1f} s after the kill; lease {LEASE} s")
+    print(f"taken up {taken:.1f} s after another one stood ready; lease {LEASE} s")
     assert taken < LEASE + 20  # the sweeper's second, and what a loaded machine takes
     finish(plant)
 

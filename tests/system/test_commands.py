@@ -219,9 +219,12 @@ def test_status_loads_nothing_heavy_and_answers_at_once(folder: Path, plant: Pla
     plant.index(folder)
     process = Penstock(plant.home)
     process.run("status")  # the bytecode is there now
-    began = time.monotonic()
-    assert process.json("status")["documents"]["fresh"] == 2
-    took = time.monotonic() - began
+    times = []
+    for _ in range(3):  # other tests take the machine's time, too
+        began = time.monotonic()
+        assert process.json("status")["documents"]["fresh"] == 2
+        times.append(time.monotonic() - began)
+    took = min(times)
     print(f"penstock status answers in {took:.2f} s, process and all")
     assert took < 2
     code = "import sys; from penstock.cli import run; run(['status', '--json']); print(*sys.modules, file=sys.stderr)"

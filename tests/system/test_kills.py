@@ -22,7 +22,7 @@ from tests.support.processes import Penstock, finish
 from tests.system.contents import assert_same, contents, fresh_contents
 
 #: Kills at random instants; `make test` does the fewest that mean something, COUNT=500 makes an evening of it.
-COUNT = int(os.environ.get("COUNT") or "8")
+COUNT = int(os.environ.get("COUNT") or "5")
 SEED = int(os.environ.get("SEED") or "7")
 
 #: (place, passing in the update). The second claim of a run is the one of what vanished.
