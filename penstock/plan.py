@@ -19,7 +19,7 @@ from schemas.sources import Source
 from workers.advance import collection_name
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
-from workers.pipeline.gates import accepted
+from workers.pipeline.gates import accepted, shown
 from workers.pipeline.members import WRAPPER, Opener, inside, too_deep, wraps
 from workers.pipeline.shape import document_name
 
@@ -129,7 +129,12 @@ class Planner:
         if parsed.members and (refusal := too_deep(entry.uri)):
             raise refusal
         rules, size = self._rules.of(source.tenant, entry.uri), len(fetched.body)
-        parsed = accepted(rules, parsed, size=size, hidden_text=self._settings.hidden_text)
+        hash_, hidden_text = content_hash(fetched.body), self._settings.hidden_text
+        if view and view.released == hash_:
+            parsed = shown(rules, parsed, hidden_text)
+        else:
+            before = view.characters if view and view.last_hash not in (None, hash_) else None
+            parsed = accepted(rules, parsed, size=size, hidden_text=hidden_text, last_good_characters=before)
         if wraps(parsed):
             return parsed
         limit = min(self._settings.chunk_tokens, self._tokenizer.limit)

@@ -1,4 +1,4 @@
-"""`rules list` and `rules check`: what is in force, and what it would hold. Reads sources and the ledger, writes nothing.
+"""`rules list` and `rules check`: what is in force, and what it would hold. Reads only, changes nothing.
 
 What `check` says of a version is what `index` would: the same parser, the same rules in the same order, batches of the
 same size. Only vectors are not made, so that their rules are not asked.

@@ -17,7 +17,7 @@ STAGES = ("event", "claim", "searchable")
 
 
 def status(ledger: Ledger | None, *, home: str, now: float) -> dict[str, Any]:
-    """Counts by state, sources and when verified, oldest due, lag percentiles, refusals, how many are held and since when."""
+    """Counts by state, sources and when verified, oldest due, lag percentiles, refusals, held versions."""
     if ledger is None:
         empty: dict[str, Any] = {state.value: 0 for state in State}
         return _whole(home, empty, [], None, {}, [], (0, None), None, 0)

@@ -110,7 +110,7 @@ class Hearings:
         """
         change: dict[str, Any] = {}
         if distrust:  # what was refused is tried again, too
-            change = {"recover": True, "identity": "", "crashes": 0, "held_identity": None, "held_hash": None}
+            change = {"recover": True, "identity": "", "crashes": 0, "held_identity": None, "held_fingerprint": None}
         return self._hear_where(in_scope(scope), at=at, **change)
 
     def hear_removed(self, ids: Sequence[str], *, at: float, allowed: bool = False) -> None:

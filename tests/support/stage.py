@@ -141,10 +141,10 @@ class Stored(NamedTuple):
 
 
 class Stage:
-    """The home, its folders, and what a person can do with them."""
+    """The home, its folders, and what a person can do with them. `changed`: settings other than the usual ones."""
 
-    def __init__(self, room: Path) -> None:
-        self.room, self.recipe, self.edition = room, Recipe(), 0
+    def __init__(self, room: Path, **changed: Any) -> None:
+        self.room, self.recipe, self.edition, self.changed = room, Recipe(), 0, changed
         self.folders = [Folder(room / "north", "north"), Folder(room / "south", "south")]
         self._patch = pytest.MonkeyPatch()
         ahead = SimpleNamespace(time=lambda: time.time() + 10)
@@ -166,14 +166,13 @@ class Stage:
     @property
     def settings(self) -> Settings:
         # Small batches: a run passes every place several times.
+        usual = {"batch_documents": 4, "batch_bytes": 400, "rule_shrink": "off"}
         return Settings(
             home=self.room / "home",
             sources=self.room / "sources.yaml",
             model=self.recipe.model,
             chunk_tokens=self.recipe.chunk_tokens,
-            batch_documents=4,
-            batch_bytes=400,
-            rule_shrink="off",
+            **(usual | self.changed),
         )
 
     def index(self, folder: Folder, *, crash: tuple[str, int] | None = None, insist: bool = False) -> Report | None:
@@ -256,11 +255,11 @@ class Reader:
         found = {tenant: oracle.stored(self._index, active, tenant) if active else {} for tenant in tenants}
         return Stored(active, self._index.collections(), found)
 
-    def search(self, words: str, folder: Folder) -> list[dict[str, Any]]:
+    def search(self, words: str, folder: Folder, *, limit: int = 100) -> list[dict[str, Any]]:
         """The hits of a search, with the model that the ledger names."""
         name = (self._ledger.get("model") or {}).get("name", self._settings.model)
         parts = {"ledger": self._ledger, "index": self._index, "embedder": open_model(self._settings, name)[1]}
-        hits: list[dict[str, Any]] = search(Query(words, 100, folder.tenant), **parts, now=time.time())["hits"]
+        hits: list[dict[str, Any]] = search(Query(words, limit, folder.tenant), **parts, now=time.time())["hits"]
         return hits
 
     def audit(self, folder: Folder) -> Findings:

@@ -72,13 +72,20 @@ def of_chunks(pipeline: Pipeline, versions: Sequence[Shaped]) -> dict[str, Findi
     return {id_: let_pass(said) if id_ in passed else said for id_, said in found.items()}
 
 
-def accepted(rules: RuleSet, parsed: ParsedDocument, *, size: int, hidden_text: HiddenText) -> ParsedDocument:
-    """What is indexed of a version, by the rules that look at nothing but itself.
+def accepted(
+    rules: RuleSet,
+    parsed: ParsedDocument,
+    *,
+    size: int,
+    hidden_text: HiddenText,
+    last_good_characters: int | None = None,
+) -> ParsedDocument:
+    """What is indexed of a version, by the rules that look at no other document.
 
     Raises:
         Refusal: they hold it, or nothing of it would be shown.
     """
-    if refusal := first_refusal(rules.document(parsed, size=size)):
+    if refusal := first_refusal(rules.document(parsed, size=size, last_good_characters=last_good_characters)):
         raise refusal
     found = shown(rules, parsed, hidden_text)
     if not found.blocks and not found.members:
