@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 #: Rows from which Great Expectations judges: a first load, a new parser; not the documents somebody saves.
-WORTH = 1000
+WORTH = 2000
 
 Columns = Mapping[str, Sequence[Any]]
 Given = Mapping[str, Any]
