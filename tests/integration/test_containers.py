@@ -233,7 +233,14 @@ def test_a_container_that_has_become_something_else_leaves_nothing_of_its_member
     exact(stage, folder)
 
 
-@pytest.mark.parametrize("place", [*PLACES, *HALVES])
+#: What `make test` tries; the others take their turn in `make chaos`.
+TRIED = ("parse.after", "intent.after", "settle.after", "upsert.half")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(place, marks=[] if place in TRIED else [pytest.mark.chaos]) for place in (*PLACES, *HALVES)],
+)
 def test_a_crash_anywhere_leaves_nothing_behind(stage: Stage, place: str) -> None:
     """The members are heard of before their container settles: cut off in between, they are heard of again."""
     folder, chance = stage.folders[0], random.Random(place)

@@ -97,7 +97,7 @@ SLOW = pytest.mark.chaos
     ("plant", "machine"),
     [
         pytest.param(deletes_come_before_upserts, Crashing, marks=SLOW),
-        (the_ledger_is_settled_before_the_index_is_written, Crashing),
+        pytest.param(the_ledger_is_settled_before_the_index_is_written, Crashing, marks=SLOW),
         pytest.param(recovery_believes_the_ledger, Crashing, marks=SLOW),
         pytest.param(claims_of_the_dead_start_like_any_other, Crashing, marks=SLOW),
         (a_listing_that_fails_is_empty, Convergence),

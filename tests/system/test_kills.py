@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,11 +27,21 @@ COUNT = int(os.environ.get("COUNT") or "5")
 SEED = int(os.environ.get("SEED") or "7")
 
 #: (place, passing in the update). The second claim of a run is the one of what vanished.
+#: `make test` tries those between which something is written, `make chaos` the others; tests/system/test_celery.py
+#: kills workers at each of them.
+TRIED = ("parse.after", "intent.after", "upsert.after", "delete.after", "settle.after")
+
+
+def tried(place: str, *passing: int) -> Any:
+    marks = [] if place in TRIED and passing != (2,) else [pytest.mark.chaos]
+    return pytest.param(place, *passing, marks=marks)
+
+
 CASES = [
-    *((place, 1) for place in PLACES),
+    *(tried(place, 1) for place in PLACES),
     ("claim.after", 2),
-    pytest.param("settle.after", 2, marks=pytest.mark.chaos),
-    pytest.param("chunk.after", 2, marks=pytest.mark.chaos),
+    tried("settle.after", 2),
+    tried("chunk.after", 2),
 ]
 
 
@@ -139,7 +150,7 @@ def test_killed_at_a_place_and_changed_again_the_next_run_converges(room: Path, 
     case.heals(model="stub-32")
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [tried(place) for place in PLACES])
 def test_an_exception_at_a_place_leaves_a_home_that_the_next_run_heals(
     room: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
