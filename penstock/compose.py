@@ -97,6 +97,18 @@ def open_reader(settings: Settings, source: Source) -> SourceReader:
     return FolderSource(root, exclude=(*source.exclude, *_home_within(settings, root)), clock=time.time)
 
 
+def check_there(reader: SourceReader, source: Source, *, known: bool = False) -> None:
+    """Refuse a source that is one document and was never there: a slip of the hand, not a removal.
+
+    known: whether the ledger has its document.
+
+    Raises:
+        Unreachable: it is not there, or its root does not answer.
+    """
+    if not known and not source.uri.endswith("/") and reader.stat(source.uri) is None:
+        raise Unreachable(source.uri, "there is no such file or folder", "check the path, and where you run this")
+
+
 def open_publisher(settings: Settings) -> Publisher | None:
     """Where events are published, or None in the embedded composition."""
     if settings.kafka_bootstrap_servers is None:

@@ -6,7 +6,7 @@ from typing import Any
 from infra.ledger.scopes import Scope
 from infra.ledger.sources import KnownSource
 from infra.source_names import document_uri
-from penstock.compose import open_push_store, open_reader, resolve_sources
+from penstock.compose import check_there, open_push_store, open_reader, resolve_sources
 from penstock.workshop import Workshop
 from schemas.errors import Unreachable, UsageError
 from schemas.identity import document_id
@@ -44,10 +44,7 @@ def _first_look(shop: Workshop, source: Source) -> None:
         open_push_store(shop.settings).prepare(source.tenant, source.uri)
     reader = open_reader(shop.settings, source)
     reader.root_identity()
-    if source.uri.endswith("/") or reader.stat(source.uri) is not None:
-        return
-    if not shop.ledger.documents.known(source.tenant, source.uri):
-        raise Unreachable(source.uri, "there is no such file or folder", "check the path, and where you run this")
+    check_there(reader, source, known=bool(shop.ledger.documents.known(source.tenant, source.uri)))
 
 
 def advance_to_current(shop: Workshop) -> None:

@@ -9,7 +9,7 @@ from infra.ledger.views import View
 from infra.ports import Embedder, SourceReader, Tokenizer
 from infra.settings import Settings
 from infra.tokenizer import vector_key
-from penstock.compose import existing_ledger, open_model, open_reader, resolve_sources
+from penstock.compose import check_there, existing_ledger, open_model, open_reader, resolve_sources
 from penstock.workshop import fingerprint, open_rules, reads_pictures
 from schemas.documents import ParsedDocument, SourceEntry
 from schemas.errors import Refusal, Unreachable
@@ -20,7 +20,7 @@ from workers.advance import collection_name
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
 from workers.pipeline.gates import accepted, shown
-from workers.pipeline.members import WRAPPER, Opener, inside, too_deep, wraps
+from workers.pipeline.members import WRAPPER, ContainerGone, Opener, inside, too_deep, wraps
 from workers.pipeline.shape import document_name
 
 
@@ -70,6 +70,7 @@ class Planner:
         views = self._ledger.views.documents(collection, scope=[(source.tenant, source.uri)]) if self._ledger else {}
         self._inside = inside(views)
         reader.root_identity()
+        check_there(reader, source, known=bool(views))
         for entry in reader.list():
             id_ = document_id(source.tenant, entry.uri)
             if entry.uri.endswith("/") or (self._ledger and self._ledger.documents.is_forgotten(id_)):
@@ -119,7 +120,10 @@ class Planner:
         if current and entry.identity and entry.identity == view.identity and not view.standing.due:
             self.documents["unchanged"] += view.kind != WRAPPER
             return None
-        fetched = reader.fetch(entry.uri, max_bytes=self._settings.max_document_bytes)
+        try:
+            fetched = reader.fetch(entry.uri, max_bytes=self._settings.max_document_bytes)
+        except ContainerGone:  # meanwhile, and it with it
+            fetched = None
         if fetched is None:
             return None
         if current and content_hash(fetched.body) == view.last_hash:

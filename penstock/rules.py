@@ -14,10 +14,10 @@ from infra.ledger.views import View
 from infra.ports import SourceReader
 from infra.settings import Settings
 from infra.source_names import source_uri
-from penstock.compose import existing_ledger, open_model, open_reader, resolve_sources
+from penstock.compose import check_there, existing_ledger, open_model, open_reader, resolve_sources
 from penstock.workshop import open_rules, reads_pictures
 from schemas.documents import ParsedDocument, SourceEntry
-from schemas.errors import Reason, Refusal, Unreachable
+from schemas.errors import Reason, Refusal
 from schemas.identity import content_hash, document_id, member_uri
 from schemas.verdicts import Finding, first_refusal
 from validation.asking import Setting
@@ -93,8 +93,7 @@ class Check:
             self._views = self._ledger.views.documents(None, scope=[(source.tenant, source.uri)])
         reader = open_reader(self._settings, source)
         reader.root_identity()
-        if not source.uri.endswith("/") and reader.stat(source.uri) is None:
-            raise Unreachable(source.uri, "there is no such file or folder", "check the path, and where you run this")
+        check_there(reader, source)
         ocr = reads_pictures(self._settings, self._ledger)
         with ParserProcess(timeout_s=self._settings.parse_timeout, ocr=ocr) as parser:
             for entry in reader.list():

@@ -215,6 +215,15 @@ def test_plan_changes_nothing_and_says_what_index_then_does(folder: Path, plant:
     assert planned["chunks"]["embed"] == report["chunks"]["embedded"] == 1
 
 
+def test_a_plan_for_a_file_that_never_was_says_so_and_one_that_went_is_a_removal(folder: Path, plant: Plant) -> None:
+    result = plant.run("plan", folder / "trma.md")
+    assert result.status == 2, result
+    assert "there is no such file or folder" in result.err + result.out
+    plant.index(folder / "tram.md")
+    (folder / "tram.md").unlink()
+    assert plant.json("plan", folder / "tram.md")["documents"]["vanished"] == 1
+
+
 def test_status_loads_nothing_heavy_and_answers_at_once(folder: Path, plant: Plant) -> None:
     plant.index(folder)
     process = Penstock(plant.home)

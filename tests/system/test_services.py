@@ -139,7 +139,9 @@ def test_make_services_is_idempotent_and_stop_ends_exactly_what_it_started(tmp_p
         variables = dict(line.split("=", 1) for line in seen.split("\0") if line)
         assert variables.keys() - {"PWD", "OLDPWD", "_", "SHLVL"} == set(local.VARIABLES)
         secrets = [variables["AWS_SECRET_ACCESS_KEY"], variables["PENSTOCK_DATABASE_URL"].split(":")[2].split("@")[0]]
-        arguments = "\n".join(" ".join(process.cmdline()) for process in psutil.process_iter())
+        # as `attrs`, a process that ends meanwhile, or is a zombie, has None and raises nothing
+        running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        arguments = "\n".join(" ".join(line) for line in running)
         assert not [secret for secret in secrets if secret in arguments or secret in printed]
 
         redis = local.all_of(tmp_path).redis
