@@ -9,6 +9,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # The installer and nothing else: what it installs is held by the hashes in requirements.lock.
 UV := uv==0.13.8
+# Images for containers set it, and each of the hundreds of processes that tests start would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 # `make demo DOCS=path`, `make test ARGS=...`: handed over as they are, spaces included.
 export DOCS ARGS SEED MINUTES
 
