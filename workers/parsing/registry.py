@@ -47,7 +47,7 @@ class Format(NamedTuple):
 FORMATS = {
     "markdown": Format("workers.parsing.markdown", "markdown-2", "markdown-it-py"),
     "text": Format("workers.parsing.text", "text-1"),
-    "html": Format("workers.parsing.webpage", "html-2", "unstructured"),
+    "html": Format("workers.parsing.webpage", "html-3", "unstructured"),
     "xml": Format("workers.parsing.xmldoc", "xml-1", "lxml"),
     "json": Format("workers.parsing.jsondoc", "json-1"),
     "jsonl": Format("workers.parsing.jsonlines", "jsonl-1"),
@@ -56,14 +56,14 @@ FORMATS = {
     "pptx": Format("workers.parsing.pptx", "pptx-2", "python-pptx"),
     "xlsx": Format("workers.parsing.xlsx", "xlsx-2", "openpyxl"),
     "csv": Format("workers.parsing.delimited", "csv-1"),
-    "eml": Format("workers.parsing.mail", "eml-2", "unstructured"),
-    "msg": Format("workers.parsing.outlook", "msg-2", "python-oxmsg"),
+    "eml": Format("workers.parsing.mail", "eml-3", "unstructured"),
+    "msg": Format("workers.parsing.outlook", "msg-3", "python-oxmsg"),
     "code": Format("workers.parsing.sourcecode", "code-1"),
     **{kind: Format("workers.parsing.picture", f"{kind}-1", "pillow") for kind in ("png", "jpeg", "tiff")},
     **{kind: Format("workers.parsing.picture", f"{kind}-1", "pillow") for kind in ("gif", "webp", "bmp")},
     "rtf": Format("workers.parsing.rtf", "rtf-2"),
     "odt": Format("workers.parsing.odt", "odt-2", "lxml"),
-    "epub": Format("workers.parsing.epub", "epub-2", "unstructured"),
+    "epub": Format("workers.parsing.epub", "epub-3", "unstructured"),
     "zip": Format("workers.parsing.archive", "zip-1"),
 }
 

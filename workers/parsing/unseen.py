@@ -181,6 +181,7 @@ class _Search:
     def _taken(self, text: str | None, stretch: list[str]) -> str:
         """Put a text into a stretch; a marker where that is the first of it."""
         if not text or not text.strip():
+            stretch.append(text or "")  # blanks part the words around them
             return text or ""
         known = any(run.strip() for run in stretch)
         stretch.append(text)

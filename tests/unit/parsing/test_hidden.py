@@ -116,6 +116,12 @@ def test_hidden_text_stands_behind_the_block_it_is_in():
     assert blocks[1].heading == "A"
 
 
+def test_hidden_words_stay_apart():
+    """The blanks between hidden elements were left in the page, and the words behind it ran together."""
+    inner = "<p>one</p><p hidden><b>two</b> <i>three</i>\n<u>four</u></p>"
+    assert told(page(inner), "a.html") == (["one"], ["two three\nfour"])
+
+
 def test_a_hidden_picture_gives_no_text():
     assert told(page("<p>one</p><p hidden><img alt=secret src=a></p>"), "a.html")[0] == ["one"]
 
