@@ -22,10 +22,11 @@ demo: $(READY) ## the main job on examples/handbook, or on your own folder: make
 	@$(BIN)/python examples/demo.py $${DOCS:+"$$DOCS"}
 
 # Three workers: the slow tests wait for processes they started, so one more than cores pays on two of them.
+# A file stays with one of them: what it starts is started once. In their order: the small ones come last, to fill in.
 test: $(READY) ## run all tests; narrow with make test ARGS="-k words tests/unit"
 	@$(BIN)/python -m tests.support.services build
 	@$(BIN)/python -m tests.support.compose_schema build
-	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, and the wheel on its own
 	$(BIN)/ruff format --check .

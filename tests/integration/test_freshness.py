@@ -77,6 +77,12 @@ class BucketWorld:
         return f"{self.source}{name}"
 
 
+#: For what a setting or a version changes: no source is asked, so `make test` shows it on one of them.
+WHATEVER_THE_SOURCE = pytest.mark.parametrize(
+    "world", ["folder", pytest.param("bucket", marks=[pytest.mark.server, pytest.mark.chaos])], indirect=True
+)
+
+
 @pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.server)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "folder":
@@ -267,6 +273,7 @@ def test_going_back_to_the_last_good_bytes_releases_without_work(plant: Plant, w
     assert all(hit["fresh"] for hit in plant.search("matter number 7"))
 
 
+@WHATEVER_THE_SOURCE
 def test_a_new_parser_version_costs_that_kind_only(
     plant: Plant, world: World, spied: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +295,7 @@ def test_a_new_parser_version_costs_that_kind_only(
     assert plant.index(world.source)["documents"]["updated"] == 0
 
 
+@WHATEVER_THE_SOURCE
 def test_a_new_chunker_starts_from_stored_parses(plant: Plant, world: World, spied: dict[str, int]) -> None:
     world.put("a.md", LONG)
     world.put("b.txt", "Some words about boats.\n")
@@ -301,6 +309,7 @@ def test_a_new_chunker_starts_from_stored_parses(plant: Plant, world: World, spi
     assert plant.index(world.source, PENSTOCK_CHUNK_TOKENS="48")["documents"]["updated"] == 0
 
 
+@WHATEVER_THE_SOURCE
 def test_reindex_does_the_same_and_force_does_everything(plant: Plant, world: World, spied: dict[str, int]) -> None:
     world.put("a.md", LONG)
     plant.index(world.source)
@@ -314,6 +323,7 @@ def test_reindex_does_the_same_and_force_does_everything(plant: Plant, world: Wo
     plant.audit()
 
 
+@WHATEVER_THE_SOURCE
 def test_a_new_model_is_built_beside_and_switched_to(plant: Plant, world: World, spied: dict[str, int]) -> None:
     world.put("a.md", LONG)
     world.put("b.txt", "Some words about boats.\n")
@@ -327,6 +337,7 @@ def test_a_new_model_is_built_beside_and_switched_to(plant: Plant, world: World,
     plant.audit(PENSTOCK_MODEL="stub-32")
 
 
+@WHATEVER_THE_SOURCE
 def test_until_the_switch_search_answers_from_the_old_model(
     plant: Plant, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +367,7 @@ def test_until_the_switch_search_answers_from_the_old_model(
     plant.audit(PENSTOCK_MODEL="stub-32")
 
 
+@WHATEVER_THE_SOURCE
 def test_going_back_to_the_old_model_before_the_switch_costs_nothing(plant: Plant, world: World, monkeypatch) -> None:
     from infra.stub_embedder import StubEmbedder
 
@@ -375,6 +387,7 @@ def test_going_back_to_the_old_model_before_the_switch_costs_nothing(plant: Plan
     plant.audit()
 
 
+@WHATEVER_THE_SOURCE
 def test_changed_attributes_cost_one_payload_write(
     plant: Plant, world: World, spied: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

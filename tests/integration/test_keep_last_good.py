@@ -1,7 +1,7 @@
 """Good and bad versions in any order, runs cut off anywhere: search answers from the last good one, and says when old.
 
-A thousand documents, each with a random sequence of versions of its own. Bad ones fail at the parser or at the rules on
-documents, chunks and vectors. What is good is known here by how a version was made, not by asking the rules.
+A thousand documents, 250 for each seed (`make chaos` takes all four), each with a random sequence of versions of its
+own. Bad ones fail at the parser or at the rules on documents, chunks and vectors. What is good is known here by how a version was made, not by asking the rules.
 `-s` shows what was counted.
 """
 
@@ -126,7 +126,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     made.close()
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.chaos) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.chaos) for seed in (1, 2, 3))])
 def test_search_answers_from_the_last_good_version_and_is_stale_exactly_when_a_newer_one_is_held(
     stage: Stage, seed: int
 ) -> None:

@@ -382,7 +382,7 @@ def test_forget_killed_half_way_is_finished_by_the_next_one(folder: Path, plant:
 
 
 def test_ctrl_c_keeps_what_is_done_and_leaves_a_consistent_home(folder: Path, plant: Plant) -> None:
-    for number in range(400):
+    for number in range(150):
         (folder / f"{number}.md").write_text(f"# Number {number}\n\n" + f"Boat {number} is at sea. " * 60)
     process = Penstock(plant.home, PENSTOCK_BATCH_BYTES="5000")
     running = process.start("index", folder)
@@ -395,8 +395,8 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_a_consistent_home(folder: Path, pl
     assert done.out == ""
     assert not (plant.home / "penstock.sock").exists()
     kept = _settled(plant.home)
-    assert 5 < kept < 402
-    assert plant.index(folder)["documents"]["added"] == 402 - kept
+    assert 5 < kept < 152
+    assert plant.index(folder)["documents"]["added"] == 152 - kept
     plant.audit()
 
 

@@ -29,7 +29,7 @@ SEED = int(os.environ.get("SEED") or "7")
 #: (place, passing in the update). The second claim of a run is the one of what vanished.
 #: `make test` tries those between which something is written, `make chaos` the others; tests/system/test_celery.py
 #: kills workers at each of them.
-TRIED = ("parse.after", "intent.after", "upsert.after", "delete.after", "settle.after")
+TRIED = ("intent.after", "upsert.after", "delete.after")
 
 
 def tried(place: str, *passing: int) -> Any:
