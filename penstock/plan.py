@@ -20,7 +20,8 @@ from workers.advance import collection_name
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
 from workers.pipeline.gates import accepted, shown
-from workers.pipeline.members import WRAPPER, ContainerGone, Opener, inside, too_deep, wraps
+from workers.pipeline.members import WRAPPER, inside, too_deep, wraps
+from workers.pipeline.opener import ContainerGone, Opener
 from workers.pipeline.shape import document_name
 
 
@@ -101,8 +102,10 @@ class Planner:
             wrapper = False
         self.documents["seen"] += not (wraps(parsed) if parsed else wrapper)
         opener = reader if isinstance(reader, Opener) else Opener(reader, parser)
-        for member in parsed.members if parsed else ():
-            self._plan_tree(source, opener, parser, entry._replace(uri=member_uri(entry.uri, member.name)), views)
+        members = [member_uri(entry.uri, member.name) for member in parsed.members] if parsed else []
+        opener.coming = [*opener.coming, *members]
+        for uri in members:
+            self._plan_tree(source, opener, parser, entry._replace(uri=uri), views)
         if parsed is None:  # as it was, or held as it was, and what is in it with it
             known = [views.pop(id_) for id_ in self._inside.get(entry.uri, ()) if id_ in views]
             shown = sum(not one.standing.gone and one.kind != WRAPPER for one in known)

@@ -27,7 +27,8 @@ from validation.table import BY_NAME
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
 from workers.pipeline.gates import let_pass, shown
-from workers.pipeline.members import ContainerGone, Opener, too_deep, wraps
+from workers.pipeline.members import too_deep, wraps
+from workers.pipeline.opener import ContainerGone, Opener
 from workers.pipeline.shape import document_name
 from workers.pipeline.visible import ALL_HIDDEN
 
@@ -128,8 +129,10 @@ class Check:
         if parsed is None:
             return 1
         opener = reader if isinstance(reader, Opener) else Opener(reader, parser)
-        members = [entry._replace(uri=member_uri(entry.uri, member.name)) for member in parsed.members]
-        return (not wraps(parsed)) + sum(self._tree(tenant, opener, parser, member) for member in members)
+        members = [member_uri(entry.uri, member.name) for member in parsed.members]
+        opener.coming = [*opener.coming, *members]
+        found = (self._tree(tenant, opener, parser, entry._replace(uri=uri)) for uri in members)
+        return (not wraps(parsed)) + sum(found)
 
     def _judge(self, one: _Judged, tenant: str, parser: ParserProcess, body: bytes) -> ParsedDocument:
         """Ask the rules on documents, and cut what passes them."""

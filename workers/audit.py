@@ -21,7 +21,8 @@ from schemas.identity import content_hash, document_id, lies_in, member_uri, par
 from schemas.sources import owners
 from workers.chunking import chunk
 from workers.pipeline import gates
-from workers.pipeline.members import ContainerGone, Opener, inside, too_deep, wraps
+from workers.pipeline.members import inside, too_deep, wraps
+from workers.pipeline.opener import ContainerGone, Opener
 from workers.pipeline.parts import Pipeline
 from workers.pipeline.shape import document_name
 
@@ -122,6 +123,7 @@ def _audit_tree(
         known = (left.views.get(one) for one in left.inside.get(entry.uri, ()))
         uris = [view.uri for view in known if view and not view.standing.gone and parent_uri(view.uri) == entry.uri]
     opener = reader if isinstance(reader, Opener) else Opener(reader, pipeline.parser)
+    opener.coming = [*opener.coming, *uris]
     for uri in uris:
         if not pipeline.ledger.documents.is_forgotten(document_id(tenant, uri)):
             _audit_tree(pipeline, findings, left, opener, entry._replace(uri=uri))
@@ -133,8 +135,9 @@ def audit_some(pipeline: Pipeline, collection: str, source: KnownSource, uris: S
     ids = {uri: document_id(source.tenant, uri) for uri in uris}
     views = pipeline.ledger.views.documents(collection, ids=list(ids.values()))
     outside = pipeline.reader(source)
+    opener = Opener(outside, pipeline.parser, list(ids))
     for uri, id_ in ids.items():
-        reader = outside if parent_uri(uri) is None else Opener(outside, pipeline.parser)
+        reader = outside if parent_uri(uri) is None else opener
         try:
             entry = reader.stat(uri)
         except ContainerGone:

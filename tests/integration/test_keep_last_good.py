@@ -1,7 +1,8 @@
 """Good and bad versions in any order, runs cut off anywhere: search answers from the last good one, and says when old.
 
 A thousand documents, 250 for each seed (`make chaos` takes all four), each with a random sequence of versions of its
-own. Bad ones fail at the parser or at the rules on documents, chunks and vectors. What is good is known here by how a version was made, not by asking the rules.
+own. Bad ones fail at the parser or at the rules on documents, chunks and vectors. What is good is known here by how a
+version was made, not by asking the rules.
 `-s` shows what was counted.
 """
 

@@ -98,22 +98,27 @@ def test_a_document_that_goes_beyond_its_bounds_is_refused_alone(obeying, docume
 def test_taking_a_member_out_has_the_same_bounds(obeying, document, reason):
     server = told(obeying)["server"]
     with pytest.raises(Refusal) as refused:
-        obeying.extract(document.encode(), "a.txt", "b.txt")
+        obeying.extract(document.encode(), "a.txt", ["b.txt"])
     assert refused.value.reason == reason
-    assert obeying.extract(b"fine", "a.txt", "b.txt") == b"a.txt b.txt fine"
-    assert obeying.extract(b"fine", "a.txt", "") is None
+    assert obeying.extract(b"fine", "a.txt", ["b.txt", ""]) == [b"a.txt b.txt fine", None]
     assert told(obeying)["server"] == server
 
 
-def test_a_member_travels_as_its_bytes_and_a_missing_one_as_none():
+def test_members_travel_as_their_bytes_a_missing_one_as_none_and_a_bad_one_as_its_refusal():
     files = {"a.txt": b"Travel policy", "b/c.bin": bytes(range(256)) * 5000, "empty.txt": b""}
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as into:
         for name, body in files.items():
             into.writestr(name, body)
+        into.writestr("last.txt", b"to be damaged")
+    body = archive.getvalue().replace(b"to be damaged", b"TO BE DAMAGED")
     with ParserProcess() as parser:
-        found = {name: parser.extract(archive.getvalue(), "all.zip", name) for name in (*files, "nowhere.txt")}
-    assert found == files | {"nowhere.txt": None}
+        found = parser.extract(body, "all.zip", [*files, "nowhere.txt", "last.txt"])
+        assert found[:-1] == [*files.values(), None]
+        assert isinstance(found[-1], Refusal)
+        assert found[-1].reason == Reason.CORRUPT
+        assert found[-1].detail
+        assert parser.extract(body, "all.zip", ["empty.txt"]) == [b""]
 
 
 @pytest.mark.parametrize("what", ["socket", "lookup", "program", "fork", "file", "descriptors"])

@@ -50,10 +50,10 @@ def _obey(body: bytes) -> Content:
     return Content(text.paragraphs(body.decode()))
 
 
-def _obey_for_member(body: bytes, name: str, member: str) -> bytes | None:
+def _obey_for_members(body: bytes, name: str, members: list[str]) -> list[bytes | None]:
     """What the document's orders are, for the members that are asked for: all but one of no name."""
     blocks = _obey(body).blocks
-    return f"{name} {member} {blocks[0].text}".encode() if member else None
+    return [f"{name} {member} {blocks[0].text}".encode() if member else None for member in members]
 
 
 def _tried(what: str) -> str:
@@ -80,6 +80,6 @@ def _tried(what: str) -> str:
 
 def main():
     text.parse = _obey
-    registry.extract = _obey_for_member
+    registry.extract = _obey_for_members
     registry.FORMATS["csv"] = registry.Format("nowhere_to_be_found", "csv-0")
     server.main()

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,8 +62,8 @@ class ParserInProcess:
 
     parse = staticmethod(registry.parse)
 
-    def extract(self, body: bytes, name: str, member: str) -> bytes | None:
-        return registry.extract(body, name, member)
+    def extract(self, body: bytes, name: str, members: Sequence[str]) -> list[registry.Taken]:
+        return registry.extract(body, name, members)
 
 
 class Folder:

@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from schemas.documents import Member
@@ -53,15 +53,22 @@ def parse(body: bytes) -> Content:
         return Content([], members=tuple(_member(archive, name, info) for name, info in files.items()))
 
 
-def extract(body: bytes, member: str) -> bytes | None:
-    """The bytes of a member; None if there is none of that name.
+def extract(body: bytes, members: Sequence[str]) -> Iterator[bytes | Refusal | None]:
+    """The bytes of each member; None where there is none of that name.
 
-    Raises:
-        Refusal: ENCRYPTED, UNSUPPORTED, TOO_LARGE or CORRUPT, each of this member.
+    In the place of one that cannot be had stands its refusal: ENCRYPTED, UNSUPPORTED, TOO_LARGE or CORRUPT.
     """
     with _opened(body) as archive:
-        info = _files(archive).get(member)
-        return None if info is None else b"".join(_pieces(archive, info))
+        files = _files(archive)
+        for member in members:
+            yield _taken(archive, files[member]) if member in files else None
+
+
+def _taken(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Refusal:
+    try:
+        return b"".join(_pieces(archive, info))
+    except Refusal as refusal:
+        return refusal
 
 
 def _check_count(found: int, most: int) -> None:

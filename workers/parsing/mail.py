@@ -4,7 +4,7 @@ Attachments are members, documents of their own. They are named in the text too:
 """
 
 import email.policy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesFeedParser
 from typing import Any
@@ -40,13 +40,14 @@ def parse(body: bytes) -> Content:
     return Content(blocks, subject, metadata=metadata(mail), members=members)
 
 
-def extract(body: bytes, member: str) -> bytes | None:
-    """The bytes of an attachment; None if there is none of that name.
+def extract(body: bytes, members: Sequence[str]) -> Iterator[bytes | None]:
+    """The bytes of each attachment; None where there is none of that name.
 
     Raises:
         Refusal: as `parse`.
     """
-    return next((attached.content(part) for name, part in attached.named(_opened(body)) if name == member), None)
+    parts = dict(attached.named(_opened(body)))
+    return (attached.content(parts[member]) if member in parts else None for member in members)
 
 
 def metadata(header: EmailMessage) -> dict[str, str]:

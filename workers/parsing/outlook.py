@@ -6,7 +6,7 @@ of them.
 
 import email
 import email.policy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 
 from oxmsg import Message
@@ -52,13 +52,14 @@ def parse(body: bytes) -> Content:
     return Content(blocks, subject, metadata={"author": said["From"], "created": sent} | known, members=members)
 
 
-def extract(body: bytes, member: str) -> bytes | None:
-    """The bytes of an attachment; None if there is none of that name.
+def extract(body: bytes, members: Sequence[str]) -> Iterator[bytes | None]:
+    """The bytes of each attachment; None where there is none of that name.
 
     Raises:
         Refusal: TOO_LARGE, as `parse`.
     """
-    return next((content for name, content in _members(Message.load(body)) if name == member), None)
+    found = dict(_members(Message.load(body)))
+    return map(found.get, members)
 
 
 def _header(message: Message) -> EmailMessage:

@@ -1,21 +1,27 @@
 """The table of kinds, and `parse`: one document through sniffing and its parser, held to what is promised of both.
 
-A parser is a module with `parse(body) -> Content`; one of containers also has `extract(body, member)`, which gives the
-bytes of what `Content.members` names, or None. It is imported when its kind first comes up, so nothing here loads
-a driver. A version is part of the fingerprint: raise it when the same bytes may give other blocks.
+A parser is a module with `parse(body) -> Content`; one of containers also has `extract(body, members)`, which yields
+what is `Taken` for each of some names of `Content.members`. It is imported when its kind first comes up, so nothing
+here loads a driver. A version is part of the fingerprint: raise it when the same bytes may give other blocks.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from schemas.documents import Block, ParsedDocument
 from schemas.errors import Reason, Refusal
 from workers.parsing.content import Content
 from workers.parsing.sniff import SNIFF_VERSION, content_type, sniff
+
+#: A member that was taken out: its bytes, why it alone cannot be had, or None where there is none of that name.
+Taken: TypeAlias = bytes | Refusal | None
+#: Bytes of members after which none is taken out with them.
+TOGETHER = 16_000_000
 
 
 class Parser(Protocol):
@@ -28,11 +34,11 @@ class Parser(Protocol):
             Refusal: this document cannot be indexed.
         """
 
-    def extract(self, body: bytes, name: str, member: str) -> bytes | None:
-        """The bytes of one of the members `parse` tells of; None where there is none of that name. May block.
+    def extract(self, body: bytes, name: str, members: Sequence[str]) -> list[Taken]:
+        """Some of the members `parse` tells of, in this order: as many as make TOGETHER bytes, at least one. May block.
 
         Raises:
-            Refusal: as `parse`.
+            Refusal: as `parse`; of several members any may be at fault.
         """
 
 
@@ -124,18 +130,32 @@ def parse(body: bytes, name: str) -> ParsedDocument:
     )
 
 
-def extract(body: bytes, name: str, member: str) -> bytes | None:
-    """The bytes of one of the members that `parse` names, in this process; None if there is none of that name.
+def extract(body: bytes, name: str, members: Sequence[str]) -> list[Taken]:
+    """Some of the members that `parse` names, in this process: as many of the first as make TOGETHER bytes.
 
     Raises:
-        Refusal: as `parse`; or this member alone cannot be taken out: ENCRYPTED, UNSUPPORTED, TOO_LARGE, CORRUPT.
+        Refusal: as `parse`. What is wrong with one member is told in its place: ENCRYPTED, UNSUPPORTED, TOO_LARGE,
+            CORRUPT.
     """
     kind = sniff(body, name)
     extractor = getattr(importlib.import_module(FORMATS[kind].module), "extract", None)
-    return None if extractor is None else _run(kind, extractor, body, member)
+    if extractor is None:
+        return [None] * len(members)
+    return _run(kind, functools.partial(_together, extractor), body, members)
 
 
-def _run(kind: str, parser: Callable[..., _Found], *given: bytes | str) -> _Found:
+def _together(extractor: Callable[..., Iterator[Taken]], body: bytes, members: Sequence[str]) -> list[Taken]:
+    taken: list[Taken] = []
+    size = 0
+    for one in extractor(body, members):
+        taken.append(one)
+        size += len(one) if isinstance(one, bytes) else 0
+        if size >= TOGETHER:
+            break
+    return taken
+
+
+def _run(kind: str, parser: Callable[..., _Found], *given: Any) -> _Found:
     """Call a parser; whatever its library raises becomes CORRUPT."""
     try:
         return parser(*given)

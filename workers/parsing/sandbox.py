@@ -15,9 +15,10 @@ from typing import Any, Self
 
 from schemas.documents import ParsedDocument
 from schemas.errors import Reason, Refusal, Unreachable
-from workers.parsing.child import Order
+from workers.parsing.child import Order, parted
 from workers.parsing.limits import Limits
 from workers.parsing.process import ServerProcess
+from workers.parsing.registry import Taken
 
 _LIMITS = Limits()
 #: Seconds a document may take, once its parser is loaded.
@@ -83,30 +84,30 @@ class ParserProcess:
             Refusal: what the parser said; PARSER_TIMEOUT, PARSER_MEMORY, PARSER_CRASH or TOO_LARGE if it was stopped.
             Unreachable: the server or this kind's parser does not start at all, which is no document's fault.
         """
-        found = self._found(body, name, None)
-        assert found is not None  # a document is there or refused
-        return ParsedDocument.from_json(json.loads(found))
+        return ParsedDocument.from_json(json.loads(self._asked(body, Order(name, None))[1]))
 
-    def extract(self, body: bytes, name: str, member: str) -> bytes | None:
-        """The bytes of one of the document's members; None where there is none of that name. Blocks.
+    def extract(self, body: bytes, name: str, members: Sequence[str]) -> list[Taken]:
+        """Some of the document's members, as many of the first as make `registry.TOGETHER` bytes. Blocks.
 
         Raises:
             Refusal, Unreachable: as `parse`.
         """
-        return self._found(body, name, member)
+        said, found = self._asked(body, Order(name, members))
+        return list(parted(said["members"], found))
 
-    def _found(self, body: bytes, name: str, member: str | None) -> bytes | None:
+    def _asked(self, body: bytes, order: Order) -> tuple[dict[str, Any], bytes]:
         said: dict[str, Any] = {}
+        found = None
         with self._lock:
-            for server in self._servers(name):
-                said, found = server.ask(body, Order(name, member))
+            for server in self._servers(order.name):
+                said, found = server.ask(body, order)
                 if "unreachable" not in said:
                     break
         if "unreachable" in said:
             raise Unreachable("the parser process", said["unreachable"], "run `penstock doctor`")
-        if "refused" in said:
+        if found is None:
             raise Refusal(Reason(said["refused"]), said["detail"])
-        return found
+        return said, found
 
     def _servers(self, name: str) -> Sequence[ServerProcess]:
         """Whom to ask for a document of this name, in that order."""

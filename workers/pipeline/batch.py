@@ -25,7 +25,8 @@ from workers.pipeline import gates, outcome
 from workers.pipeline.changes import changes
 from workers.pipeline.embed import embed, vector_keys
 from workers.pipeline.look import look
-from workers.pipeline.members import WRAPPER, Opener, hear_members, wraps
+from workers.pipeline.members import WRAPPER, hear_members, wraps
+from workers.pipeline.opener import Opener
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged, Unreached
 from workers.pipeline.shape import carry_over, shape
 from workers.pipeline.write import Draft, write
@@ -55,12 +56,13 @@ def work(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals) -> Ite
         yield from _settle_group(pipeline, group)
 
 
-def _groups(pipeline: Pipeline, claims: Iterable[Claim], removals: Removals) -> Iterator[list[_Found]]:
+def _groups(pipeline: Pipeline, claims: Sequence[Claim], removals: Removals) -> Iterator[list[_Found]]:
     group: list[_Found] = []
     size = rows = 0
     opened: dict[int, Opener] = {}
+    coming = [claim.uri for claim in claims]
     for claim in claims:
-        found = look(pipeline, claim, opened)
+        found = look(pipeline, claim, opened, coming)
         if isinstance(found, Gone):
             found = _judged(claim, removals)
         shaped: Shaped | Blocked | None = None

@@ -1,5 +1,6 @@
 """What the source says of a document now, compared with what is proved. Reads as little as can decide it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from infra.failpoints import reach
@@ -8,7 +9,8 @@ from infra.ports import SourceReader
 from schemas.documents import ParsedDocument, SourceEntry
 from schemas.errors import Reason, Refusal, Unreachable
 from schemas.identity import content_hash, parent_uri
-from workers.pipeline.members import ContainerGone, Opener, without_container
+from workers.pipeline.members import without_container
+from workers.pipeline.opener import ContainerGone, Opener
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Pipeline, Unchanged, Unreached
 
 #: Workers that may die over a document before it is held: fewer and a healthy one is held for the machine's faults.
@@ -21,17 +23,17 @@ def parse_key(parser: str, uri: str) -> str:
     return f"{parser}|{name.rpartition('.')[2].lower() if '.' in name else ''}"
 
 
-def look(pipeline: Pipeline, claim: Claim, opened: dict[int, Opener]) -> Look:
+def look(pipeline: Pipeline, claim: Claim, opened: dict[int, Opener], coming: Sequence[str]) -> Look:
     """Look at one document's source: stat, and only where that leaves a doubt, read and hash.
 
-    opened: the containers that are open, by source id; it grows.
+    opened: the containers that are open, by source id; it grows. coming: the URIs that are looked at in this batch.
     """
     if not pipeline.owns(claim):
         return Gone()
     source = pipeline.reader(pipeline.sources[claim.source_id])
     reader: SourceReader | Opener = source
     if parent_uri(claim.uri) is not None:
-        reader = opened.setdefault(claim.source_id, Opener(source, pipeline.parser))
+        reader = opened.setdefault(claim.source_id, Opener(source, pipeline.parser, coming))
     try:
         entry = reader.stat(claim.uri)
         if entry is None:

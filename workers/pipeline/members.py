@@ -6,15 +6,12 @@ hears them before it settles: killed in between, it does so again. docs/adr/0008
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from infra.ledger.records import Claim, Hearing, KnownMember
 from infra.ledger.views import View
-from infra.ports import SourceReader
-from schemas.documents import Fetched, Member, ParsedDocument, SourceEntry
+from schemas.documents import Member, ParsedDocument
 from schemas.errors import Reason, Refusal
-from schemas.identity import containers_of, document_id, member_path, member_uri, outermost
-from workers.parsing.registry import Parser
+from schemas.identity import containers_of, document_id, member_uri, outermost
 from workers.pipeline.parts import Blocked, Content, Gone, Look, Missing, Pipeline, Shaped, Unchanged
 
 #: Containers that may lie in one another; a ZIP can hold itself.
@@ -23,61 +20,6 @@ DEPTH = 3
 CONTAINERS = frozenset({"zip", "eml", "msg"})
 #: The one of them that has no text of its own.
 WRAPPER = "zip"
-
-
-class ContainerGone(Exception):
-    """The outermost container is not in its source."""
-
-
-@dataclass
-class Opener:
-    """Reads members from a source, each container once in a row; made anew for each batch, so that it sees changes.
-
-    parser: takes members out of containers. reader: where the outermost containers lie.
-    """
-
-    reader: SourceReader
-    parser: Parser
-    _entry: tuple[str, SourceEntry | None] | None = None
-    _fetched: tuple[str, Fetched] | None = None
-
-    def stat(self, uri: str) -> SourceEntry:
-        """What the outermost container looks like from outside, as an entry of the member's own.
-
-        Raises:
-            ContainerGone: it is not there. Whether the member is in it is not known until it is fetched.
-        """
-        container = outermost(uri)
-        if self._entry is None or self._entry[0] != container:
-            self._entry = container, self.reader.stat(container)
-        if self._entry[1] is None:
-            raise ContainerGone(container)
-        return self._entry[1]._replace(uri=uri, size=0)
-
-    def fetch(self, uri: str, *, max_bytes: int) -> Fetched | None:
-        """The bytes of a member; None: the container holds none of that name.
-
-        Raises:
-            ContainerGone: as `stat`.
-            Refusal: its container cannot be read or opened, or the member is too large or damaged.
-        """
-        container, names = member_path(uri)
-        if self._fetched is None or self._fetched[0] != container:
-            self._fetched = None  # not two of them in memory
-            fetched = self.reader.fetch(container, max_bytes=max_bytes)
-            if fetched is None:
-                raise ContainerGone(container)
-            self._fetched = container, fetched
-        found = self._fetched[1]
-        body = found.body
-        for name in names:
-            inner = self.parser.extract(body, container.rpartition("/")[2], name)
-            if inner is None:
-                return None
-            if len(inner) > max_bytes:
-                raise Refusal(Reason.TOO_LARGE, f"{len(inner)} bytes, the limit is {max_bytes}")
-            body, container = inner, name
-        return replace(found, uri=uri, body=body, content_type=None)
 
 
 def without_container(pipeline: Pipeline, claim: Claim) -> Look:

@@ -3,6 +3,9 @@
 import io
 import zipfile
 
+from schemas.errors import Refusal
+from workers.parsing import registry
+
 ODT_SPACES = " ".join(
     f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
     for prefix, name in (("office", "office"), ("text", "text"), ("table", "table"), ("draw", "drawing"))
@@ -75,3 +78,11 @@ def epub(pages, *, about="", spine=None, parts=None):
         {"META-INF/container.xml": container, "OEBPS/book.opf": package, **texts, **(parts or {})},
         mimetype="application/epub+zip",
     )
+
+
+def taken(body, name, member):
+    """The bytes of one member, None if it is not there; what is wrong with it alone is raised."""
+    [found] = registry.extract(body, name, [member])
+    if isinstance(found, Refusal):
+        raise found
+    return found

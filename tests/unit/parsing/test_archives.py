@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.errors import Reason, Refusal
 from tests.support.hostile.archives import archive as forged
 from tests.support.hostile.archives import packed
-from tests.unit.parsing.archives import archive
+from tests.unit.parsing.archives import archive, taken
 from workers.parsing import archive as parser
 from workers.parsing import registry
 from workers.parsing.names import MAX_NAME, cleaned
@@ -29,7 +29,7 @@ def names(body):
 
 
 def extract(body, member):
-    return registry.extract(body, "a.zip", member)
+    return taken(body, "a.zip", member)
 
 
 def refusal(call, *given):

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.errors import Reason, Refusal
 from tests.support import documents
+from tests.unit.parsing.archives import taken
 from workers.parsing import registry
 from workers.parsing.mail import MAX_DEPTH, MAX_PARTS
 
@@ -35,7 +36,7 @@ def members(body):
 
 
 def extract(body, member):
-    return registry.extract(body, "a.eml", member)
+    return taken(body, "a.eml", member)
 
 
 def test_attachments_are_members_and_named_in_the_text():

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.documents import Block, BlockKind
 from schemas.errors import Reason, Refusal
+from tests.unit.parsing.archives import taken
 from tests.unit.parsing.compound import msg
 from workers.parsing import outlook, registry
 
@@ -89,7 +90,7 @@ def test_attachments_are_members():
         ],
     )
     document = registry.parse(body, "a.msg")
-    found = {member.name: registry.extract(body, "a.msg", member.name) for member in document.members}
+    found = {member.name: taken(body, "a.msg", member.name) for member in document.members}
     assert found == {
         "rates.pdf": b"%PDF-" + bytes(5000),
         "OLD.DOC": b"old",
@@ -100,7 +101,7 @@ def test_attachments_are_members():
         content = found[member.name]
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (member.hash, member.size)
     assert document.blocks[-1].text.startswith("Attachments: rates.pdf, ..\\OLD.DOC, rates.pdf, logo.png")
-    assert registry.extract(body, "a.msg", "logo.png") is None
+    assert taken(body, "a.msg", "logo.png") is None
 
 
 def test_a_message_has_so_many_attachments_at_most(monkeypatch):
