@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from penstock.report import gather
 from penstock.report_page import report_page
 from tests.support.browser import PROGRAMS, program, render
 from tests.support.reported import finding, reported, warning
+from tests.support.screenshot import as_svg
 
 pytestmark = pytest.mark.skipif(program() is None, reason=f"no browser here: apt-get install {PROGRAMS[0]}")
 
@@ -54,3 +56,15 @@ def test_what_a_page_would_run_is_stopped_and_seen(page: Path, tmp_path: Path) -
     assert any("inline script" in line for line in refused), console
     assert any("inline style" in line for line in refused), console
     assert any("img-src" in line or "loading the image" in line.lower() for line in refused), console
+
+
+def test_the_picture_in_the_readme_holds_such_a_page(page: Path, tmp_path: Path) -> None:
+    """As XML a browser shows all of it or an error; the one in the repository is one that this made."""
+    picture = tmp_path / "report.svg"
+    picture.write_text(as_svg(page.read_text()))
+    dom, console = render(picture, tmp_path / "profile")
+    assert console == []
+    assert "parsererror" not in dom
+    assert "Held: 1" in dom
+    kept = etree.parse(Path(__file__).resolve().parents[2] / "docs" / "report.svg")
+    assert "Rules, over the last 30 days" in "".join(kept.getroot().itertext())
