@@ -120,6 +120,7 @@ def test_a_slow_document_holds_up_neither_the_group_nor_what_was_done_when_all_i
     assert {key: plant.history(key) for key in written} == written
 
 
+@pytest.mark.chaos
 def test_a_worker_that_was_stopped_too_long_writes_nothing_more(plant):
     """Scenario 6: stopped between its upserts and its deletes, taken over, and woken up again."""
     plant.living("worker")[0].stop()

@@ -117,10 +117,8 @@ def test_a_file_dropped_into_the_bucket_is_searchable(shell):
     assert events == ["removed", "updated", "added"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [pytest.param("PENSTOCK_CHUNK_TOKENS=96", marks=pytest.mark.chaos), "PENSTOCK_MODEL=stub-32"],
-)
+@pytest.mark.chaos
+@pytest.mark.parametrize("change", ["PENSTOCK_CHUNK_TOKENS=96", "PENSTOCK_MODEL=stub-32"])
 def test_a_new_setting_or_model_is_deployed_while_searches_go_on(plant, shell, change):
     """Old and new workers run side by side: the old claim nothing, the index ends as the new would make it."""
     export, fix, worker, audit = lines(section("Nightly reindex"))

@@ -516,6 +516,7 @@ def test_the_same_bytes_in_several_parts_are_the_same_document(plant, bucket):
     assert again["documents_read"] == counts["documents_read"] + 1
 
 
+@pytest.mark.chaos
 def test_killed_inside_the_swap_from_forty_chunks_to_three(plant, bucket, services):
     """Scenario 35: after the upserts, after the deletes, and the index itself killed as it is told to delete."""
     keys = {"upsert.after": "a.md", "delete.after": "b.md", "the index": "c.md"}
