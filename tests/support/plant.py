@@ -4,13 +4,18 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from penstock.cli import run
+from workers.parsing import sandbox
+from workers.parsing.limits import Limits
+from workers.parsing.process import ServerProcess
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Plant:
         out, err = io.StringIO(), io.StringIO()
         with (
             self.surroundings(**environment),
+            _parsers_kept(),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
@@ -76,6 +82,27 @@ class Plant:
 
 def _text(argument: object) -> str | bytes | Path:
     return argument if isinstance(argument, str | bytes | Path) else str(argument)
+
+
+@contextmanager
+def _parsers_kept() -> Iterator[None]:
+    """The parser servers outlive the command, for the next one in this thread: most of a small run is their start."""
+    with (
+        mock.patch.object(sandbox.ParserProcess, "close"),
+        mock.patch.object(sandbox, "ServerProcess", _server),
+    ):
+        yield
+
+
+def _server(module: str, limits: Limits, *, without: Sequence[str] = (), **options: Any) -> ServerProcess:
+    # A server dies with the thread that started it, and keeps the path to other programs that it was started with.
+    key = (threading.get_ident(), os.environ.get("PATH"), module, limits, tuple(without))
+    if key not in _servers:
+        _servers[key] = ServerProcess(module, limits, without=without, **options)
+    return _servers[key]
+
+
+_servers: dict[tuple[object, ...], ServerProcess] = {}
 
 
 @contextmanager

@@ -75,16 +75,16 @@ def test_every_command_prints_exactly_one_object_of_exactly_its_keys(folder: Pat
     assert report["documents"] | {"seen": 2, "added": 2} == report["documents"]
 
     (folder / "empty.md").touch()
-    report = process.json("index", folder, status=1)
+    report = plant.json("index", folder, status=1)
     assert [one.keys() for one in report["refused"]] == [{"uri", "reason", "detail"}]
     assert report["documents"]["held"] == 1
 
-    found = process.json("search", "when does the ferry leave", "--limit", 1)
+    found = plant.json("search", "when does the ferry leave", "--limit", 1)
     assert found.keys() == KEYS["search"]
     [hit] = found["hits"]
     assert hit.keys() == HIT
     assert (hit["uri"], hit["fresh"], hit["tenant"]) == (uri(folder / "ferry.md"), True, "default")
-    [wide] = process.json("search", "when does the ferry leave", "--limit", 1, "--context")["hits"]
+    [wide] = plant.json("search", "when does the ferry leave", "--limit", 1, "--context")["hits"]
     assert wide.keys() == HIT | {"section", "anchor"}
     assert hit["text"] in wide["section"]
 
@@ -92,20 +92,20 @@ def test_every_command_prints_exactly_one_object_of_exactly_its_keys(folder: Pat
     assert status.keys() == KEYS["status"]
     assert status["documents"].keys() == STATES
     assert (status["documents"]["fresh"], status["documents"]["held"]) == (2, 1)
-    history = process.json("status", uri(folder / "ferry.md"))
+    history = plant.json("status", uri(folder / "ferry.md"))
     assert [line["event"] for line in history["history"]] == ["added"]
 
-    audit = process.json("audit", folder)
+    audit = plant.json("audit", folder)
     assert audit.keys() == KEYS["audit"]
     assert (audit["consistent"], audit["documents"], audit["chunks"]) == (True, 3, 2)
     assert audit["held"] == [uri(folder / "empty.md")]
 
-    assert process.json("plan", folder, status=1).keys() == KEYS["plan"]
-    assert process.json("reindex", folder, "--force", status=1).keys() == KEYS["index"]
+    assert plant.json("plan", folder, status=1).keys() == KEYS["plan"]
+    assert plant.json("reindex", folder, "--force", status=1).keys() == KEYS["index"]
     doctor = process.json("doctor")
     assert doctor.keys() == KEYS["doctor"]
     assert all(check.keys() == {"part", "state", "detail"} for check in doctor["checks"])
-    assert process.json("report").keys() == KEYS["report"]
+    assert plant.json("report").keys() == KEYS["report"]
     forgotten = process.json("forget", uri(folder / "tram.md"))
     assert forgotten.keys() == KEYS["forget"]
     assert (forgotten["documents"], forgotten["points"], forgotten["proved"]) == ([uri(folder / "tram.md")], 1, True)
