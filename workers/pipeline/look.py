@@ -23,10 +23,10 @@ def parse_key(parser: str, uri: str) -> str:
     return f"{parser}|{name.rpartition('.')[2].lower() if '.' in name else ''}"
 
 
-def look(pipeline: Pipeline, claim: Claim, opened: dict[int, Opener], coming: Sequence[str]) -> Look:
+def look(pipeline: Pipeline, claim: Claim, opened: dict[int, Opener], coming: Sequence[str] = ()) -> Look:
     """Look at one document's source: stat, and only where that leaves a doubt, read and hash.
 
-    opened: the containers that are open, by source id; it grows. coming: the URIs that are looked at in this batch.
+    opened: the containers that are open, by source id; it grows. coming: the URIs looked at in this batch.
     """
     if not pipeline.owns(claim):
         return Gone()
