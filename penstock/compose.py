@@ -3,7 +3,7 @@
 import glob
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from infra.home import Home
@@ -97,15 +97,15 @@ def open_reader(settings: Settings, source: Source) -> SourceReader:
     return FolderSource(root, exclude=(*source.exclude, *_home_within(settings, root)), clock=time.time)
 
 
-def check_there(reader: SourceReader, source: Source, *, known: bool = False) -> None:
+def check_there(reader: SourceReader, source: Source, *, known: Callable[[], object] = lambda: False) -> None:
     """Refuse a source that is one document and was never there: a slip of the hand, not a removal.
 
-    known: whether the ledger has its document.
+    known: says whether the ledger has it, asked only where the document is missing: of a folder it would be a scan.
 
     Raises:
         Unreachable: it is not there, or its root does not answer.
     """
-    if not known and not source.uri.endswith("/") and reader.stat(source.uri) is None:
+    if not source.uri.endswith("/") and reader.stat(source.uri) is None and not known():
         raise Unreachable(source.uri, "there is no such file or folder", "check the path, and where you run this")
 
 

@@ -44,7 +44,7 @@ def _first_look(shop: Workshop, source: Source) -> None:
         open_push_store(shop.settings).prepare(source.tenant, source.uri)
     reader = open_reader(shop.settings, source)
     reader.root_identity()
-    check_there(reader, source, known=bool(shop.ledger.documents.known(source.tenant, source.uri)))
+    check_there(reader, source, known=lambda: shop.ledger.documents.known(source.tenant, source.uri))
 
 
 def advance_to_current(shop: Workshop) -> None:

@@ -71,7 +71,7 @@ class Planner:
         views = self._ledger.views.documents(collection, scope=[(source.tenant, source.uri)]) if self._ledger else {}
         self._inside = inside(views)
         reader.root_identity()
-        check_there(reader, source, known=bool(views))
+        check_there(reader, source, known=lambda: views)
         for entry in reader.list():
             id_ = document_id(source.tenant, entry.uri)
             if entry.uri.endswith("/") or (self._ledger and self._ledger.documents.is_forgotten(id_)):
