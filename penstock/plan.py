@@ -19,9 +19,9 @@ from schemas.sources import Source
 from workers.advance import collection_name
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
-from workers.pipeline.gates import accepted, shown
+from workers.pipeline.gates import accepted, length_before, shown
 from workers.pipeline.members import WRAPPER, inside, too_deep, wraps
-from workers.pipeline.opener import ContainerGone, Opener
+from workers.pipeline.opener import Opener, fetch_if_there
 from workers.pipeline.shape import document_name
 
 
@@ -103,14 +103,14 @@ class Planner:
         self.documents["seen"] += not (wraps(parsed) if parsed else wrapper)
         opener = reader if isinstance(reader, Opener) else Opener(reader, parser)
         members = [member_uri(entry.uri, member.name) for member in parsed.members] if parsed else []
-        opener.coming = [*opener.coming, *members]
+        opener.announce(members)
         for uri in members:
             self._plan_tree(source, opener, parser, entry._replace(uri=uri), views)
         if parsed is None:  # as it was, or held as it was, and what is in it with it
             known = [views.pop(id_) for id_ in self._inside.get(entry.uri, ()) if id_ in views]
-            shown = sum(not one.standing.gone and one.kind != WRAPPER for one in known)
-            self.documents["seen"] += shown
-            self.documents["unchanged"] += shown
+            counted = sum(not one.standing.gone and one.kind != WRAPPER for one in known)
+            self.documents["seen"] += counted
+            self.documents["unchanged"] += counted
 
     def _plan_document(
         self, source: Source, reader: SourceReader | Opener, parser: ParserProcess, entry: SourceEntry, view: Any
@@ -123,24 +123,22 @@ class Planner:
         if current and entry.identity and entry.identity == view.identity and not view.standing.due:
             self.documents["unchanged"] += view.kind != WRAPPER
             return None
-        try:
-            fetched = reader.fetch(entry.uri, max_bytes=self._settings.max_document_bytes)
-        except ContainerGone:  # meanwhile, and it with it
-            fetched = None
+        fetched = fetch_if_there(reader, entry.uri, max_bytes=self._settings.max_document_bytes)
         if fetched is None:
             return None
-        if current and content_hash(fetched.body) == view.last_hash:
+        hash_ = content_hash(fetched.body)
+        if current and hash_ == view.last_hash:
             self.documents["unchanged"] += view.kind != WRAPPER
             return None
         parsed = parser.parse(fetched.body, document_name(entry.uri))
         if parsed.members and (refusal := too_deep(entry.uri)):
             raise refusal
         rules, size = self._rules.of(source.tenant, entry.uri), len(fetched.body)
-        hash_, hidden_text = content_hash(fetched.body), self._settings.hidden_text
+        hidden_text = self._settings.hidden_text
         if view and view.released == hash_:
             parsed = shown(rules, parsed, hidden_text)
         else:
-            before = view.characters if view and view.last_hash not in (None, hash_) else None
+            before = length_before(view, hash_) if view else None
             parsed = accepted(rules, parsed, size=size, hidden_text=hidden_text, last_good_characters=before)
         if wraps(parsed):
             return parsed

@@ -26,9 +26,9 @@ from validation.ruleset import RuleSet
 from validation.table import BY_NAME
 from workers.chunking import chunk
 from workers.parsing.sandbox import ParserProcess
-from workers.pipeline.gates import let_pass, shown
+from workers.pipeline.gates import length_before, let_pass, shown
 from workers.pipeline.members import too_deep, wraps
-from workers.pipeline.opener import ContainerGone, Opener
+from workers.pipeline.opener import Opener, fetch_if_there
 from workers.pipeline.shape import document_name
 from workers.pipeline.visible import ALL_HIDDEN
 
@@ -130,7 +130,7 @@ class Check:
             return 1
         opener = reader if isinstance(reader, Opener) else Opener(reader, parser)
         members = [member_uri(entry.uri, member.name) for member in parsed.members]
-        opener.coming = [*opener.coming, *members]
+        opener.announce(members)
         found = (self._tree(tenant, opener, parser, entry._replace(uri=uri)) for uri in members)
         return (not wraps(parsed)) + sum(found)
 
@@ -142,7 +142,7 @@ class Check:
         if parsed.members and (refusal := too_deep(one.uri)):
             raise refusal
         twin = self._ledger and self._ledger.views.twin(tenant, hash_, other_than=one.id)
-        before = view.characters if view and view.last_hash not in (None, hash_) else None
+        before = length_before(view, hash_) if view else None
         twin = twin or self._seen.setdefault(hash_, one.uri)
         twin = None if twin == one.uri else twin
         one.hear(one.rules.document(parsed, size=len(body), last_good_characters=before, twin=twin))
@@ -170,10 +170,7 @@ def _body(reader: SourceReader | Opener, entry: SourceEntry, *, max_bytes: int) 
     """The bytes of a document, None where it went meanwhile."""
     if entry.problem is not None:
         raise entry.problem
-    try:
-        fetched = reader.fetch(entry.uri, max_bytes=max_bytes)
-    except ContainerGone:
-        return None
+    fetched = fetch_if_there(reader, entry.uri, max_bytes=max_bytes)
     return None if fetched is None else fetched.body
 
 

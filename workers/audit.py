@@ -22,7 +22,7 @@ from schemas.sources import owners
 from workers.chunking import chunk
 from workers.pipeline import gates
 from workers.pipeline.members import inside, too_deep, wraps
-from workers.pipeline.opener import ContainerGone, Opener
+from workers.pipeline.opener import ContainerGone, Opener, fetch_if_there
 from workers.pipeline.parts import Pipeline
 from workers.pipeline.shape import document_name
 
@@ -123,7 +123,7 @@ def _audit_tree(
         known = (left.views.get(one) for one in left.inside.get(entry.uri, ()))
         uris = [view.uri for view in known if view and not view.standing.gone and parent_uri(view.uri) == entry.uri]
     opener = reader if isinstance(reader, Opener) else Opener(reader, pipeline.parser)
-    opener.coming = [*opener.coming, *uris]
+    opener.announce(uris)
     for uri in uris:
         if not pipeline.ledger.documents.is_forgotten(document_id(tenant, uri)):
             _audit_tree(pipeline, findings, left, opener, entry._replace(uri=uri))
@@ -196,10 +196,7 @@ def _read(
     """(content hash, parse) of what the source holds now, by the rules of the pipeline."""
     if entry.problem is not None:
         raise entry.problem
-    try:
-        fetched = reader.fetch(entry.uri, max_bytes=pipeline.limits.document_bytes)
-    except ContainerGone:
-        fetched = None
+    fetched = fetch_if_there(reader, entry.uri, max_bytes=pipeline.limits.document_bytes)
     if fetched is None:
         return None, ParsedDocument("", "", ())  # gone since it was listed: nothing should be there
     hash_ = content_hash(fetched.body)

@@ -127,6 +127,20 @@ def test_what_lies_deeper_is_opened_once_for_all_that_lie_there():
     assert parser.asked == [("z.zip", ["inner.zip"]), ("inner.zip", list(FILES)), ("z.zip", ["a.txt"])]
 
 
+def test_opening_one_of_them_takes_nothing_from_what_lies_beside_it():
+    """Walked in depth, an archive of many mails was unpacked again after each of them."""
+    mails = [f"{n}.zip" for n in range(4)]
+    parser = Asked()
+    opened = Opener(Folder(packed(dict.fromkeys(mails, packed(FILES)))), parser)
+    opened.announce(uris(mails))
+    for mail in uris(mails):
+        assert fetch(opened, mail) == packed(FILES)
+        opened.announce(uris(FILES, mail))
+        assert [fetch(opened, uri) for uri in uris(FILES, mail)] == list(FILES.values())
+    asked = [members for name, members in parser.asked if name == "z.zip"]
+    assert asked == [mails, *([mail] for mail in mails)], "all at once, and each once more to be opened"
+
+
 def test_a_container_that_is_gone_is_told_from_a_member_that_is():
     opened = Opener(Folder(packed(FILES)), Asked())
     assert fetch(opened, uris(["nowhere.txt"])[0]) is None

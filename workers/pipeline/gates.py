@@ -13,6 +13,7 @@ import numpy as np
 import structlog
 
 from infra.ledger.records import Claim
+from infra.ledger.views import View
 from infra.ports import Vectors
 from schemas.documents import HiddenText, ParsedDocument
 from schemas.errors import Reason, Refusal
@@ -45,7 +46,6 @@ def _load() -> None:
 def of_document(pipeline: Pipeline, claim: Claim, parsed: ParsedDocument, *, size: int, content_hash: str) -> Findings:
     """What the rules say of a version as parsed. size: bytes."""
     rules = pipeline.rules.of(claim.tenant, claim.uri)
-    known = claim.last_hash is not None and claim.last_hash != content_hash
     twin = None
     if rules.settings["duplicate"].action is not Action.ALLOW:
         # One in the same batch is not in the ledger yet.
@@ -53,10 +53,15 @@ def of_document(pipeline: Pipeline, claim: Claim, parsed: ParsedDocument, *, siz
         twin = pipeline.ledger.views.twin(claim.tenant, content_hash, other_than=claim.document_id)
         twin = twin or (first if first != claim.uri else None)
     with pipeline.tally.stage("rules"):
-        before = claim.characters if known else None
+        before = length_before(claim, content_hash)
         found = rules.document(parsed, size=size, last_good_characters=before, twin=twin)
     _count(pipeline.verdicts, Gate.DOCUMENT, [rules])
     return let_pass(found) if claim.released == content_hash else found
+
+
+def length_before(known: Claim | View, content_hash: str) -> int | None:
+    """Characters of the last good version's text, if there is one and it is another than this."""
+    return known.characters if known.last_hash not in (None, content_hash) else None
 
 
 def of_chunks(pipeline: Pipeline, versions: Sequence[Shaped]) -> dict[str, Findings]:

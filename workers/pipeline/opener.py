@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from infra.ports import SourceReader
 from schemas.documents import Fetched, SourceEntry
 from schemas.errors import Reason, Refusal
-from schemas.identity import containers_of, member_path, outermost, parent_uri
+from schemas.identity import containers_of, lies_in, member_path, outermost, parent_uri
 from workers.parsing.registry import Parser, Taken
 
 #: Members that are taken out together, at most.
@@ -32,8 +32,13 @@ class Opener:
     coming: Sequence[str] = ()
     _entry: tuple[str, SourceEntry | None] | None = None
     _fetched: tuple[str, Fetched] | None = None
-    _taken: dict[str, Taken] = field(default_factory=dict)
+    #: By the container they lie in, so that a mail opened in between takes nothing from what lies beside it.
+    _taken: dict[str, dict[str, Taken]] = field(default_factory=dict)
     _apart: bool = False
+
+    def announce(self, uris: Sequence[str]) -> None:
+        """Say of more members that they will be asked for, in this order."""
+        self.coming = [*self.coming, *uris]
 
     def stat(self, uri: str) -> SourceEntry:
         """What the outermost container looks like from outside, as an entry of the member's own.
@@ -56,14 +61,15 @@ class Opener:
             Refusal: its container cannot be read or opened, or the member is too large or damaged.
         """
         found = self._container(outermost(uri), max_bytes)
-        if uri not in self._taken:
+        holder = parent_uri(uri) or ""
+        if uri not in self._taken.get(holder, ()):
             body: bytes | None = found.body
-            for holder in containers_of(uri)[1:]:
-                body = body and self._only(body, holder, max_bytes)
+            for around in containers_of(uri)[1:]:
+                body = body and self._only(body, around, max_bytes)
             if body is None:
                 return None
             self._take(body, uri)
-        inner = _bounded(self._taken.pop(uri), max_bytes)
+        inner = _bounded(self._taken[holder].pop(uri), max_bytes)
         return None if inner is None else replace(found, uri=uri, body=inner, content_type=None)
 
     def _container(self, uri: str, max_bytes: int) -> Fetched:
@@ -92,7 +98,9 @@ class Opener:
             # Nobody knows whose fault it was: from here on, each costs only itself.
             self._apart, beside = True, []
             taken = self._extracted(body, [uri])
-        self._taken = dict(zip([uri, *beside], taken, strict=False))
+        # What lies in no container of this one is behind us.
+        self._taken = {holder: kept for holder, kept in self._taken.items() if lies_in(uri, holder)}
+        self._taken[parent_uri(uri) or ""] = dict(zip([uri, *beside], taken, strict=False))
 
     def _beside(self, uri: str) -> list[str]:
         later = itertools.dropwhile(uri.__ne__, self.coming)
@@ -103,6 +111,18 @@ class Opener:
         container, names = member_path(holder)
         name = names[-1] if names else container.rpartition("/")[2]
         return self.parser.extract(body, name, [member_path(uri)[1][-1] for uri in uris])
+
+
+def fetch_if_there(reader: SourceReader | Opener, uri: str, *, max_bytes: int) -> Fetched | None:
+    """The bytes of a document; None where it has gone, or its container with it.
+
+    Raises:
+        Refusal: it cannot be read, or is too large.
+    """
+    try:
+        return reader.fetch(uri, max_bytes=max_bytes)
+    except ContainerGone:
+        return None
 
 
 def _bounded(taken: Taken, max_bytes: int) -> bytes | None:
