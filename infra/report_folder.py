@@ -14,8 +14,8 @@ from pathlib import Path
 from schemas.errors import Unreachable
 
 _TODO = "make room in the home, or check its permissions"
-#: Writers that may get in the way of an erasure, each once.
-_TRIES = 10
+#: Writers that may get in the way of an erasure, each once. One that never rests gets in the way of one try in three.
+_TRIES = 100
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
@@ -77,6 +77,11 @@ def erase(path: Path) -> None:
 
 def _open(path: Path) -> int:
     while True:
-        path.mkdir(mode=0o700, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # erased in between
+        # Not with exist_ok: it would look again whether the folder is there, and raise where it went since.
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        try:
             return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # erased in between
+            if path.is_symlink():  # to nothing: it would stay so
+                raise

@@ -1,5 +1,6 @@
 """The folder of reports: a file is there as a whole, and what was read before an erasure is not written after it."""
 
+import os
 import stat
 import threading
 
@@ -58,6 +59,30 @@ def test_writers_do_not_keep_an_erasure_from_its_end(tmp_path):
         stop.set()
         writer.join()
     assert not failed
+
+
+def test_a_folder_erased_between_finding_and_opening_it_is_made_anew(tmp_path, monkeypatch):
+    """CI failed on this once: pathlib looks a second time, and took the folder that had gone for a file in its way."""
+    path, mkdir = tmp_path / "reports", os.mkdir
+    path.mkdir()
+
+    def overtaken(*args, **named):
+        try:
+            mkdir(*args, **named)
+        except FileExistsError:
+            erase(path)
+            raise
+
+    monkeypatch.setattr(os, "mkdir", overtaken)
+    with opened(path) as folder:
+        assert put(folder, "report.html", b"new")
+    assert (path / "report.html").read_bytes() == b"new"
+
+
+def test_a_link_to_nothing_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "reports").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(Unreachable, match="reports: it cannot be made"), opened(tmp_path / "reports"):
+        pass
 
 
 def test_a_folder_that_cannot_be_made_or_erased_is_named(tmp_path):
