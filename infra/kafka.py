@@ -136,6 +136,10 @@ class KafkaStream:
         """The next records, as infra.ports says."""
         with answering(self._servers):
             batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=limit)
+        if self._holdings.joining:
+            # kafka-python 3.0.12 knows by this flag only that it has begun; a rejoin for new partitions does not set
+            # it, and one that outlasted the poll was left as it was: no partitions, no heartbeat, no error.
+            self._consumer._coordinator.request_rejoin()  # noqa: SLF001
         return [
             Record(r.topic, r.partition, r.offset, r.key, r.value, _headers(r.headers), r.timestamp / 1000)
             for batch in batches.values()
@@ -187,21 +191,26 @@ class _Holdings(ConsumerRebalanceListener):  # type: ignore[misc]
     A rebalance first calls all of them revoked, and then gives most of them back with their positions kept: what counts
     is the difference. One that returns after having been away starts at the group's offset, and not paused.
     Called on the consumer's own thread while `poll` waits for it.
+
+    joining: a rebalance has begun, and its end was not told yet.
     """
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._owned: set[TopicPartition] = set()
         self._lost: set[Partition] = set()
-        self.paused = False
+        self.paused = self.joining = False
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002
+        self.joining = True
         self._compare()
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:  # noqa: ARG002
+        self.joining = False
         self._compare()
 
     def on_partitions_lost(self, lost: Sequence[TopicPartition]) -> None:
+        self.joining = True
         self._lost |= {(one.topic, one.partition) for one in lost}
         self._owned -= set(lost)
 

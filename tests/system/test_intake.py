@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from kafka.admin import MemberToRemove
+from kafka.admin import MemberToRemove, NewPartitions
 
 from infra.kafka import KafkaPublisher, KafkaStream, read_record
 from infra.kafka_topics import check_topics, create_topics
@@ -190,6 +190,26 @@ def test_killed_at_its_other_steps_it_loses_nothing_either(place, fail):
     [letter] = place.ledger.letters.list()
     topic, partition, offset = letter.position.rsplit(":", 2)
     assert read_record(place.servers, topic, int(partition), int(offset)).value == b"bad"
+
+
+def test_a_rejoin_that_outlasts_a_poll_is_finished_by_a_later_one(place):
+    """kafka-python forgets one that only new partitions call for: it reads nothing then, and says nothing.
+
+    The polls here are so short that every answer of the broker comes after one has given up.
+    """
+    stream, heard = place.stream(), []
+
+    def poll():
+        heard.extend(one.value for one in stream.poll(0.001, 100))
+
+    place.put(b"before")
+    until(lambda: heard, poll)
+    with admin(place.servers) as client:
+        client.create_partitions({place.topic: NewPartitions(total_count=12)})
+    stream._consumer._client.cluster.request_update()  # else it looks once a minute
+    until(lambda: len(stream._consumer.assignment()) == 12, poll)
+    place.put(*[b"since"] * 50)
+    until(lambda: len(heard) == 51, poll)
 
 
 def test_while_the_queue_of_wake_ups_is_down_hearing_goes_on_in_the_group(place):
