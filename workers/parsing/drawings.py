@@ -1,7 +1,7 @@
 """Text of drawings in Office files: their paragraphs, charts as tables, diagrams (SmartArt) as lists."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from schemas.documents import Block, BlockKind
@@ -15,6 +15,11 @@ MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
+#: The part that an identifier of a relation leads to, as its name and its bytes; None if there is none inside.
+Related = Callable[[str], tuple[str, bytes] | None]
+
+#: Hundredths of a point up to which nobody reads a letter.
+_SPECK = 100
 #: Axes whose title says what the categories are.
 _CATEGORY_AXES = {"catAx", "dateAx"}
 
@@ -33,30 +38,59 @@ def text(paragraph: Element) -> str:
     return "".join("\n" if piece.tag == A + "br" else piece.text or "" for piece in pieces)
 
 
-def graphics(root: Element, part: Any) -> Iterator[tuple[Element, Block]]:
+def parted(paragraph: Element, shape: Element) -> dict[bool, str]:
+    """The text of a paragraph in a shape: what is shown of it under False, what nobody sees under True."""
+    said = {False: "", True: ""}
+    for run in paragraph:
+        said[_is_unseen(run, shape)] += text(run)
+    return said
+
+
+def is_off(shape: Element) -> bool:
+    """Whether a shape is switched off in the list of what is drawn."""
+    properties = shape.find(".//{*}cNvPr")
+    return properties is not None and properties.get("hidden") in {"1", "true"}
+
+
+def opc(part: Any) -> Related:
+    """What is related to a part, as python-docx and python-pptx have it."""
+
+    def related(key: str) -> tuple[str, bytes] | None:
+        found = part.rels.get(key)
+        return None if found is None or found.is_external else (found.target_part.partname, found.target_part.blob)
+
+    return related
+
+
+def graphics(root: Element, related: Related, *, values: bool = True) -> Iterator[tuple[Element, Block]]:
     """The charts and diagrams of a drawing, each at the element that shows it; once, however often it is shown.
 
-    part: what holds the drawing, as python-docx and python-pptx have it; charts and diagrams are parts of their own.
+    values: whether the numbers of charts are told, and not their titles only.
     """
+    keys: set[str] = set()
     seen: set[str] = set()
     for graphic in root.iter(C + "chart", DGM + "relIds"):
         is_chart = graphic.tag == C + "chart"
-        relation = part.rels.get(graphic.get(R + ("id" if is_chart else "dm")))
-        if relation is None or relation.is_external or relation.target_part.partname in seen:
+        key = graphic.get(R + ("id" if is_chart else "dm")) or ""
+        part = None if key in keys else related(key)
+        keys.add(key)
+        if part is None or part[0] in seen:
             continue
-        seen.add(relation.target_part.partname)
-        data = tree(relation.target_part.blob)
-        for block in _chart(data) if is_chart else _diagram(data):
+        seen.add(part[0])
+        data = tree(part[1])
+        for block in _chart(data, values=values) if is_chart else _diagram(data):
             yield graphic, block
 
 
-def _chart(space: Element) -> Iterator[Block]:
+def _chart(space: Element, *, values: bool) -> Iterator[Block]:
     """A chart: its titles as a paragraph, its numbers as a table with the names of the series above them."""
     titles = {name(title.getparent()): _words(title) for title in space.iter(C + "title")}
-    corner = next((titles.pop(axis) for axis in _CATEGORY_AXES & titles.keys()), "")
+    corner = next((titles.pop(axis) for axis in _CATEGORY_AXES & titles.keys()), "") if values else ""
     shown = "\n".join(filter(None, titles.values()))
     if shown:
         yield Block(BlockKind.PARAGRAPH, shown)
+    if not values:
+        return
     labelled = ((_points(series, "cat", "xVal"), series) for series in space.iter(C + "ser"))
     for labels, group in itertools.groupby(labelled, key=lambda pair: pair[0]):
         rows = [*_chart_rows(corner, labels, [series for _, series in group])]
@@ -112,3 +146,18 @@ def _walk(roots: list[str], children: dict[str, list[tuple[int, str]]], points: 
             known.remove(key)
             yield key
             left += [child for _, child in sorted(children.get(key, ()), reverse=True)]
+
+
+def _is_unseen(run: Element, shape: Element) -> bool:
+    """Whether a run is too small to be seen, or white in a shape that is filled with white."""
+    look = run.find(A + "rPr")
+    if look is None:
+        return False
+    return int(look.get("sz") or 1800) <= _SPECK or (
+        _is_white(look) and (fill := shape.find("{*}spPr")) is not None and _is_white(fill)
+    )
+
+
+def _is_white(look: Element) -> bool:
+    colour = look.find(A + "solidFill/" + A + "srgbClr")
+    return colour is not None and colour.get("val", "").upper() == "FFFFFF"

@@ -1,4 +1,4 @@
-"""PowerPoint by python-pptx: a slide is a page and its title a heading; speaker notes are text of the slide.
+"""PowerPoint by python-pptx: a slide is a page and its title a heading; notes and comments are text of the slide.
 
 Not through unstructured: it drops charts, diagrams and what its author takes for outside the slide, mixes up groups,
 and shows hidden slides like any other.
@@ -20,8 +20,8 @@ from workers.parsing import drawings, ooxml, xmltree
 from workers.parsing.content import Content, repeated, table_row
 from workers.parsing.drawings import A
 
-#: Hundredths of a point up to which nobody reads a letter.
-_SPECK = 100
+#: How the kinds of relations end that lead to review comments, in both forms of them.
+_COMMENTS = "/comments"
 
 Frame = tuple[int, int]
 
@@ -36,7 +36,7 @@ def parse(body: bytes) -> Content:
 
 
 def _slide(slide: Slide, page: int, frame: Frame) -> Iterator[Block]:
-    """The title, the other shapes from top to bottom, the notes."""
+    """The title, the other shapes from top to bottom, the notes, the comments."""
     unseen = slide.element.get("show") in {"0", "false"}
     drawings.unfold(slide.element)
     for ink in [*slide.element.iter(qn("p:contentPart"))]:  # the library takes it for a shape, and fails
@@ -50,6 +50,8 @@ def _slide(slide: Slide, page: int, frame: Frame) -> Iterator[Block]:
     notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
     if notes is not None and notes.text.strip():
         yield Block(BlockKind.PARAGRAPH, notes.text.replace("\v", "\n").strip(), page=page, hidden=unseen)
+    for words in filter(str.strip, _comments(slide)):
+        yield Block(BlockKind.PARAGRAPH, words.strip(), page=page, hidden=unseen)
 
 
 def _ordered(shapes: Iterable[BaseShape]) -> list[BaseShape]:
@@ -73,9 +75,7 @@ def _shape(shape: BaseShape, *, is_title: bool = False) -> Iterable[Block]:
         blocks = _graphic(shape)
     else:
         blocks = _paragraphs(shape, is_title=is_title)
-    properties = shape.element.find(".//{*}cNvPr")
-    unseen = properties is not None and properties.get("hidden") in {"1", "true"}
-    return (replace(block, hidden=True) for block in blocks) if unseen else blocks
+    return (replace(block, hidden=True) for block in blocks) if drawings.is_off(shape.element) else blocks
 
 
 def _graphic(shape: GraphicFrame) -> Iterator[Block]:
@@ -83,7 +83,7 @@ def _graphic(shape: GraphicFrame) -> Iterator[Block]:
     for table in shape.element.iter(A + "tbl"):
         if rows := "\n".join(_rows(table)):
             yield Block(BlockKind.TABLE, rows)
-    for _, block in drawings.graphics(shape.element, shape.part):
+    for _, block in drawings.graphics(shape.element, drawings.opc(shape.part)):
         yield block
 
 
@@ -102,10 +102,7 @@ def _rows(table: xmltree.Element) -> Iterator[str]:
 def _paragraphs(shape: BaseShape, *, is_title: bool) -> Iterator[Block]:
     level = 0
     for paragraph in shape.element.iterfind("{*}txBody/" + A + "p"):
-        said = {False: "", True: ""}
-        for run in paragraph:
-            said[_is_unseen(run, shape)] += drawings.text(run)
-        for hidden, words in said.items():
+        for hidden, words in drawings.parted(paragraph, shape.element).items():
             if not words.strip():
                 continue
             if hidden or not is_title:
@@ -116,16 +113,12 @@ def _paragraphs(shape: BaseShape, *, is_title: bool) -> Iterator[Block]:
                 yield Block(BlockKind.HEADING, words, level, heading=" ".join(words.split()))
 
 
-def _is_unseen(run: xmltree.Element, shape: BaseShape) -> bool:
-    """Whether a run is too small to be seen, or white in a shape that is filled with white."""
-    look = run.find(A + "rPr")
-    if look is None:
-        return False
-    return int(look.get("sz") or 1800) <= _SPECK or (
-        _is_white(look) and (fill := shape.element.find("{*}spPr")) is not None and _is_white(fill)
-    )
-
-
-def _is_white(look: xmltree.Element) -> bool:
-    colour = look.find(A + "solidFill/" + A + "srgbClr")
-    return colour is not None and colour.get("val", "").upper() == "FFFFFF"
+def _comments(slide: Slide) -> Iterator[str]:
+    """What reviewers said of a slide, answers behind what they answer."""
+    for relation in slide.part.rels.values():
+        if relation.is_external or not relation.reltype.endswith(_COMMENTS):
+            continue
+        for comment in xmltree.tree(relation.target_part.blob).iter("{*}cm", "{*}reply"):
+            # The old form has one text, the new one paragraphs.
+            said = [comment.findtext("{*}text") or "", *map(drawings.text, comment.iterfind("{*}txBody/" + A + "p"))]
+            yield "\n".join(filter(None, said))

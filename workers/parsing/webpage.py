@@ -47,7 +47,7 @@ def blocks(source: str) -> list[Block]:
     """The blocks of an HTML text.
 
     Raises:
-        Refusal: CORRUPT where tags are nested so deep that the parser drops what is in them.
+        Refusal: CORRUPT where tags are nested so deep, TOO_LARGE where one piece is so long that the parser stops.
     """
     return _blocks(source, _tree(source))
 
@@ -75,7 +75,11 @@ def _first(said: Mapping[str, str], names: Sequence[str]) -> str:
 def _tree(source: str) -> etree._Element | None:
     parser = etree.HTMLParser(encoding="utf-8")
     root = etree.fromstring(source.encode(), parser)
-    # libxml2 stops at 256 levels, says so here, and gives what it has: the rest of the page would be lost.
-    if any("depth" in entry.message.lower() for entry in parser.error_log):
+    # libxml2 stops at 256 levels, and at a text, attribute or comment of 10 MB: it says so here, and gives what it has.
+    # The rest of the page would be lost.
+    limits = [entry.message.lower() for entry in parser.error_log if entry.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT]
+    if any("depth" in limit for limit in limits):
         raise Refusal(Reason.CORRUPT, "its tags are nested more than 250 deep")
+    if limits:
+        raise Refusal(Reason.TOO_LARGE, "a text, comment or attribute (a picture in the page?) of more than 10 MB")
     return root

@@ -39,7 +39,8 @@ def settle(document: Document) -> tuple[dict[Element, list[Block]], list[Block]]
     _spread(body)
     unplaced = _put_notes(body, part, styles)
     asides: dict[Element, list[Block]] = {}
-    for anchor, block in (*wordlook.take_unseen(body, styles), *_comments(body, part), *drawings.graphics(body, part)):
+    graphics = drawings.graphics(body, drawings.opc(part))
+    for anchor, block in (*wordlook.take_unseen(body, styles), *_comments(body, part), *graphics):
         asides.setdefault(_top(anchor, body), []).append(block)
     _lift_boxes(body)
     for related in part.rels.values():

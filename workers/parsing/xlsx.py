@@ -1,48 +1,44 @@
 """XLSX by openpyxl: a heading for each sheet, a table for each run of rows, every value as it is stored.
 
+What lies over the cells (sheetdrawings.py) follows them.
+
 Not through unstructured: it renders sheets with pandas, which rounds 0.0000001 to 0.0, drops cells that say "NA" and
 turns 2 into 2.0 beside an empty cell.
 """
 
-import datetime as dt
 import io
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import IO, Any, NamedTuple
 
 from openpyxl import load_workbook  # type: ignore[import-untyped]
+from openpyxl.utils import range_boundaries  # type: ignore[import-untyped]
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet  # type: ignore[import-untyped]
-from openpyxl.worksheet._reader import WorkSheetParser  # type: ignore[import-untyped]
 
 from schemas.documents import Block, BlockKind
-from workers.parsing import ooxml
+from workers.parsing import ooxml, sheetdrawings
 from workers.parsing.content import Content, repeated, table_row
+from workers.parsing.sheet import Row, SheetReader
 
-_LAST_COLUMN = 16_384
+#: How the names of the parts begin that are read here.
+_READ = tuple(
+    f"xl/{part}"
+    for part in ("worksheets/", "sharedStrings", "comments", "threadedComments/", "drawings/", "charts/", "diagrams/")
+)
 #: Rows under merged cells: these lie over each other only in a file that means harm.
 _MOST_SPANNED = 1_000_000
-#: Where a cell stands, by column, and what it says.
-Cells = dict[int, str]
-
-
-class Row(NamedTuple):
-    """A row that says something."""
-
-    number: int
-    cells: Cells
-    hidden: bool
 
 
 def parse(body: bytes) -> Content:
     """The sheets in order; `page` is the sheet's number. What is hidden follows what is shown of its sheet."""
-    about = ooxml.about(body, "xl/worksheets/", "xl/sharedStrings")
+    about = ooxml.about(body, *_READ)
     book = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
     blocks: list[Block] = []
     for page, sheet in enumerate(book.worksheets, start=1):
         with sheet._get_source() as source:  # noqa: SLF001
-            found = [*_blocks(_Parser.of(sheet, source))]
+            reader = SheetReader.of(sheet, source)
+            found = [*_blocks(reader), *_over(reader, sheet)]
         if found:
             unseen = sheet.sheet_state != "visible"
             heading = Block(BlockKind.HEADING, sheet.title, 1, heading=sheet.title)
@@ -50,60 +46,7 @@ def parse(body: bytes) -> Content:
     return Content(blocks, about.title, about.language, about.metadata)
 
 
-class _Parser(WorkSheetParser):  # type: ignore[misc]
-    """The library's reader of a sheet, without what is no text.
-
-    Used by itself: what stands over it fills gaps with rows, a billion of them if it must, and forgets what is hidden.
-    """
-
-    @staticmethod
-    def of(sheet: ReadOnlyWorksheet, source: IO[bytes]) -> "_Parser":
-        book = sheet.parent
-        return _Parser(
-            source,
-            sheet._shared_strings,  # noqa: SLF001
-            data_only=True,
-            epoch=book.epoch,
-            date_formats=book._date_formats,  # noqa: SLF001
-            timedelta_formats=book._timedelta_formats,  # noqa: SLF001
-        )
-
-    def parse_extensions(self, element: Any) -> None:
-        pass
-
-    parse_formatting = parse_sheet_protection = parse_legacy = parse_extensions
-    parse_row_breaks = parse_col_breaks = parse_custom_views = parse_extensions
-
-    def rows(self) -> Iterator[Row]:
-        """The rows that say something."""
-        for number, row in self.parse():
-            cells = {cell["column"]: _shown(cell["value"]) for cell in row if cell["value"] is not None}
-            look = self.row_dimensions.pop(str(number), {})
-            if cells:
-                yield Row(number, cells, _is_hidden(look))
-
-    def hidden_columns(self) -> set[int]:
-        """Those nobody sees; to be asked for after the rows."""
-        columns: set[int] = set()
-        reached = 0  # each is counted once, however often it is named
-        for first, last in sorted(
-            (int(look["min"]), int(look["max"])) for look in self.column_dimensions.values() if _is_hidden(look)
-        ):
-            columns.update(range(max(first, reached + 1), min(last, _LAST_COLUMN) + 1))
-            reached = max(reached, last)
-        return columns
-
-    def is_filtered(self) -> bool:
-        """Whether rows are left out of sight by a filter, which is a view of the sheet that a click takes away."""
-        return bool(getattr(self, "sheet_properties", None) and self.sheet_properties.filterMode)
-
-
-def _is_hidden(look: dict[str, str]) -> bool:
-    """Whether a row or column is hidden, and not only folded up: its sign then stands in the margin."""
-    return look.get("hidden") in {"1", "true"} and look.get("outlineLevel", "0") == "0"
-
-
-def _blocks(sheet: _Parser) -> Iterator[Block]:
+def _blocks(sheet: SheetReader) -> Iterator[Block]:
     rows = [*sheet.rows()]
     filtered, columns = sheet.is_filtered(), sheet.hidden_columns()
     _fill_down(rows, [area.bounds for area in (sheet.merged_cells.mergeCell if sheet.merged_cells else ())])
@@ -113,6 +56,17 @@ def _blocks(sheet: _Parser) -> Iterator[Block]:
     parted = [_parted(row, columns, all_hidden=row.hidden and not filtered) for row in rows]
     yield from _tables(shown for shown, _ in parted)
     yield from (replace(block, hidden=True) for block in _tables(unseen for _, unseen in parted))
+
+
+def _over(reader: SheetReader, sheet: ReadOnlyWorksheet) -> Iterator[Block]:
+    """What lies over a sheet that was read; the comments on hidden cells are as hidden as they are."""
+    rows, columns = set() if reader.is_filtered() else reader.hidden_rows, reader.hidden_columns()
+    for cell, block in sheetdrawings.over(sheet.parent._archive, sheet._worksheet_path):  # noqa: SLF001
+        try:
+            column, row, *_ = range_boundaries(cell)
+        except ValueError:  # no cell: nothing that could be hidden
+            column = row = None
+        yield replace(block, hidden=block.hidden or row in rows or column in columns)
 
 
 def _parted(row: Row, columns: set[int], *, all_hidden: bool) -> tuple[Row, Row]:
@@ -150,16 +104,3 @@ def _tables(rows: Iterable[Row]) -> Iterator[Block]:
             columns = sorted(set().union(*part))
             if text := "\n".join(filter(None, (table_row([cells.get(c, "") for c in columns]) for cells in part))):
                 yield Block(kind, text)
-
-
-def _shown(value: object) -> str:
-    """A cell's value as a person would write it."""
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, dt.datetime) and value.time() == dt.time():
-        return value.date().isoformat()
-    return str(value)
-
-
-# A sheet's size is not asked for, and one that does not say it would be read to its end.
-ReadOnlyWorksheet._get_size = lambda _: None  # noqa: SLF001

@@ -62,6 +62,10 @@ CASES = (
     Case("html-200000-cells", lambda: page(cells(2_000, 100)), SLOW, always=SAID),
     Case("html-nested-tables", lambda: page("<table><tr><td>" * 80 + "deep" + "</table>" * 80), BROKEN),
     Case("html-long-attribute", lambda: page(f"<p title='{'x' * 9 * MB}'>short</p>"), BROKEN),
+    # The parser stops at a piece of over 10 MB, and would leave out the rest of the page.
+    Case("html-attribute-of-11-MB", lambda: page(f"<img src='data:{'x' * 11 * MB}'>"), ("too-large",)),
+    Case("html-text-of-11-MB", lambda: page("word " * (11 * MB // 5)), ("too-large",)),
+    Case("html-comment-of-11-MB", lambda: page(f"<!--{'x' * 11 * MB}-->"), ("too-large",)),
     Case("html-many-brackets", lambda: page("<" * 500_000), BROKEN),
     Case("html-many-comments", lambda: page("<!--" * 50_000 + "-->"), BROKEN),
     Case("html-hidden", lambda: page(_HIDDEN), READ, _CANARY, SAID),

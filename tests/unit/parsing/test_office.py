@@ -15,6 +15,8 @@ from docx.shared import Pt, RGBColor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
+from openpyxl.chart import BarChart, Reference
+from openpyxl.comments import Comment
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.dml.color import RGBColor as SlideColor
@@ -61,10 +63,12 @@ def hidden(document):
     return [block.text for block in blocks(document) if block.hidden]
 
 
-def rewritten(body, part, change):
-    """The same archive with one part changed."""
+def rewritten(body, part, change, more=()):
+    """The same archive with one part changed, and more of them."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(body)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in more:
+            new.writestr(name, more[name])
         for name in old.namelist():
             new.writestr(name, change(old.read(name)) if name == part else old.read(name))
     return out.getvalue()
@@ -466,6 +470,29 @@ def test_the_newer_of_two_forms_of_a_shape_is_read_and_ink_is_none():
     assert shown(deck) == ["Slide 1", "formula", "below it"]
 
 
+def test_comments_on_a_slide_are_text_of_it_in_both_their_forms():
+    deck = deck_with(2)
+    slide, hidden_slide = deck.slides
+    hidden_slide._element.set("show", "0")
+    old = f"<p:cmLst {P}><p:cm><p:text>Ask the board.</p:text></p:cm></p:cmLst>"
+    said = "<a:p><a:r><a:t>{}</a:t></a:r></a:p>"
+    p188 = 'xmlns:p188="http://schemas.microsoft.com/office/powerpoint/2018/8/main"'
+    reply = f"<p188:reply><p188:txBody>{said.format('They agreed.')}</p188:txBody></p188:reply>"
+    question = said.format("Is it still") + said.format("120 euros?")
+    thread = f"<p188:cm><p188:replyLst>{reply}</p188:replyLst><p188:txBody>{question}</p188:txBody></p188:cm>"
+    new = f"<p188:cmLst {p188} {A}>{thread}</p188:cmLst>"
+    kinds = (
+        "http://schemas.openxmlformats.org/officeDocument/2006/relationships/comments",
+        "http://schemas.microsoft.com/office/2018/10/relationships/comments",
+    )
+    comments = ((slide, kinds[0], old), (slide, kinds[1], new), (hidden_slide, kinds[0], old))
+    for number, (one, kind, xml) in enumerate(comments):
+        name = SlideURI(f"/ppt/comments/comment{number}.xml")
+        one.part.relate_to(SlidePart(name, "application/xml", one.part.package, xml.encode()), kind)
+    assert shown(deck) == ["Slide 1", "Ask the board.", "Is it still\n120 euros?", "They agreed."]
+    assert hidden(deck) == ["Slide 2", "Ask the board."]
+
+
 # Excel
 
 
@@ -539,6 +566,84 @@ def test_a_sheet_is_read_once_whether_it_says_its_size_or_not(size, monkeypatch)
     )
     registry.parse(body, "a.xlsx")
     assert opened.count(sheet) == 1
+
+
+def test_comments_on_cells_follow_the_cells_and_those_on_hidden_ones_are_hidden():
+    book = book_of(("City", "Rate", "Margin"), ("Oslo", 180, "m1"))
+    sheet = book.active
+    for cell, words in (("B2", "Since March."), ("C1", "unseen column"), ("A4", "unseen row")):
+        sheet[cell].comment = Comment(words, "Ada")
+    sheet.column_dimensions["C"].hidden = sheet.row_dimensions[4].hidden = True
+    assert shown(book) == ["Sheet", "City | Rate\nOslo | 180", "Since March."]
+    assert sorted(hidden(book)) == ["Margin\nm1", "unseen column", "unseen row"]
+
+
+def test_a_thread_of_comments_is_told_and_not_the_note_for_older_programs():
+    book = book_of(("City", "Rate"))
+    book.active["B1"].comment = Comment("[Threaded comment] Your version of Excel", "Ada")
+    book.active["A1"].comment = Comment("A note.", "Ada")
+    thread = "".join(f"<threadedComment ref='B1'><text>{words}</text></threadedComment>" for words in ("Why?", "Law."))
+    kind = "http://schemas.microsoft.com/office/2017/10/relationships/threadedComment"
+    relation = f'<Relationship Id="t" Type="{kind}" Target="../threadedComments/threadedComment1.xml"/></Relationships>'
+    body = rewritten(
+        saved(book),
+        "xl/worksheets/_rels/sheet1.xml.rels",
+        lambda xml: xml.replace(b"</Relationships>", relation.encode()),
+        {"xl/threadedComments/threadedComment1.xml": f"<ThreadedComments>{thread}</ThreadedComments>"},
+    )
+    assert [one.text for one in registry.parse(body, "a.xlsx").blocks] == [
+        "Sheet",
+        "City | Rate",
+        "A note.",
+        "Why?",
+        "Law.",
+    ]
+
+
+def book_with_chart():
+    book = book_of(("City", "Rate"), ("Oslo", 180), ("Rome", 140))
+    chart = BarChart()
+    chart.title, chart.x_axis.title = "Rates of 2026", "Town"
+    chart.add_data(Reference(book.active, min_col=2, min_row=1, max_row=3), titles_from_data=True)
+    book.active.add_chart(chart, "D1")
+    return book
+
+
+def test_titles_of_a_chart_are_told_and_its_numbers_stand_in_the_cells():
+    assert shown(book_with_chart()) == ["Sheet", "City | Rate\nOslo | 180\nRome | 140", "Rates of 2026\nTown"]
+
+
+def test_text_boxes_on_a_sheet_are_read_and_unseen_ones_marked():
+    def said(words, look="", off=""):
+        paragraph = f"<a:p {A}><a:r><a:rPr {look}/><a:t>{words}</a:t></a:r></a:p>"
+        return f"<sp><nvSpPr><cNvPr id='9' name='b' {off}/></nvSpPr><txBody>{paragraph}</txBody></sp>"
+
+    boxes = said("In the box.") + f"<grpSp>{said('In a group.')}</grpSp>"
+    boxes += said("a speck", look="sz='1'") + said("switched off", off="hidden='1'")
+    body = rewritten(
+        saved(book_with_chart()),
+        "xl/drawings/drawing1.xml",
+        lambda xml: xml.replace(b"</oneCellAnchor>", boxes.encode() + b"</oneCellAnchor>"),
+    )
+    found = registry.parse(body, "a.xlsx").blocks[2:]
+    assert [one.text for one in found if not one.hidden] == ["In the box.", "In a group.", "Rates of 2026\nTown"]
+    assert [one.text for one in found if one.hidden] == ["a speck", "switched off"]
+
+
+def test_a_drawing_that_is_named_and_not_there_costs_nothing():
+    body = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved(book_with_chart()))) as old, zipfile.ZipFile(body, "w") as new:
+        for name in old.namelist():
+            if not name.startswith("xl/drawings/"):
+                new.writestr(name, old.read(name))
+    found = registry.parse(body.getvalue(), "a.xlsx").blocks
+    assert [one.text for one in found] == ["Sheet", "City | Rate\nOslo | 180\nRome | 140"]
+
+
+def test_a_sheet_of_nothing_but_a_comment_is_no_empty_document():
+    book = Workbook()
+    book.active["A1"].comment = Comment("All there is.", "Ada")
+    assert shown(book) == ["Sheet", "All there is."]
 
 
 # Bounds
