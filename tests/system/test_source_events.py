@@ -3,11 +3,14 @@
 import io
 import json
 import random
+import re
 import time
 import unicodedata
 import zipfile
 from collections import Counter, defaultdict
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus
 from urllib.request import Request, urlopen
 
@@ -147,6 +150,31 @@ def test_where_a_put_is_seen_to_be_searchable_the_lag_is_seen_too(plant, bucket)
     assert sample(plant.intake_port, "penstock_records_total")["taken"] > 0
     assert sample(plant.intake_port, "penstock_ledger_up")[""] == 1
     assert sample(plant.intake_port, "penstock_source_freshness_seconds")[f"{bucket.tenant} {bucket.uri}"] == 86_400
+
+
+def test_what_is_held_is_listed_shown_and_reported_from_the_servers(plant, bucket):
+    bucket.put("a.md", policy("first", 3))
+    bucket.converges()
+    bucket.put("a.md", "")
+
+    def held() -> list[dict[str, Any]]:
+        everything = bucket.commands.json("quarantine", "list", status=None)["held"]
+        return [one for one in everything if one["uri"].startswith(bucket.uri)]
+
+    [one] = plant.until(held)
+    assert (one["uri"], one["reason"]) == (f"{bucket.uri}a.md", "empty")
+    shown = bucket.commands.json("quarantine", "show", one["uri"], "--tenant", bucket.tenant)
+    assert shown["served"] == content_hash(policy("first", 3).encode()) != shown["content_hash"]
+    assert not bucket.search()["a.md"]["fresh"]
+    found = bucket.commands.json("report", "--data-docs")
+    assert found["held"] >= 1
+    assert {one["rule"]: one["checked"] for one in found["rules"]}["duplicate"] >= 1
+    page = Path(found["report"]).read_text()
+    assert "a.md" in page
+    assert "An older version is served, marked stale." in re.sub(r"\s+", " ", page)
+    bucket.put("a.md", policy("second", 3))
+    bucket.converges()
+    assert not held()
 
 
 def test_what_is_in_an_archive_is_found_follows_it_and_goes_with_it(plant, bucket):
