@@ -47,7 +47,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "lxml": ("workers/parsing/",),
     "markdown_it": ("workers/parsing/markdown.py",),
     "olefile": ("workers/parsing/sniff.py",),
-    "openpyxl": ("workers/parsing/xlsx.py",),
+    "openpyxl": ("workers/parsing/xlsx",),
     "oxmsg": ("workers/parsing/outlook.py",),
     "PIL": ("workers/parsing/picture.py", "workers/parsing/styles.py"),
     "pptx": ("workers/parsing/pptx.py",),

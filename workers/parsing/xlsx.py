@@ -1,6 +1,6 @@
 """XLSX by openpyxl: a heading for each sheet, a table for each run of rows, every value as it is stored.
 
-What lies over the cells (sheetdrawings.py) follows them.
+What lies over the cells (xlsxdrawings.py) follows them.
 
 Not through unstructured: it renders sheets with pandas, which rounds 0.0000001 to 0.0, drops cells that say "NA" and
 turns 2 into 2.0 beside an empty cell.
@@ -17,9 +17,9 @@ from openpyxl.utils import range_boundaries  # type: ignore[import-untyped]
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet  # type: ignore[import-untyped]
 
 from schemas.documents import Block, BlockKind
-from workers.parsing import ooxml, sheetdrawings
+from workers.parsing import ooxml, xlsxdrawings
 from workers.parsing.content import Content, repeated, table_row
-from workers.parsing.sheet import Row, SheetReader
+from workers.parsing.xlsxrows import Row, SheetReader
 
 #: How the names of the parts begin that are read here.
 _READ = tuple(
@@ -61,7 +61,7 @@ def _blocks(sheet: SheetReader) -> Iterator[Block]:
 def _over(reader: SheetReader, sheet: ReadOnlyWorksheet) -> Iterator[Block]:
     """What lies over a sheet that was read; the comments on hidden cells are as hidden as they are."""
     rows, columns = set() if reader.is_filtered() else reader.hidden_rows, reader.hidden_columns()
-    for cell, block in sheetdrawings.over(sheet.parent._archive, sheet._worksheet_path):  # noqa: SLF001
+    for cell, block in xlsxdrawings.over(sheet.parent._archive, sheet._worksheet_path):  # noqa: SLF001
         try:
             column, row, *_ = range_boundaries(cell)
         except ValueError:  # no cell: nothing that could be hidden
