@@ -137,8 +137,8 @@ class KafkaStream:
         with answering(self._servers):
             batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=limit)
         if self._holdings.joining:
-            # kafka-python 3.0.12 knows by this flag only that it has begun; a rejoin for new partitions does not set
-            # it, and one that outlasted the poll was left as it was: no partitions, no heartbeat, no error.
+            # kafka-python 3.0.12 finishes a rejoin in a later poll only where this flag is set. One for new partitions
+            # does not set it: if it outlasted its poll it was forgotten, with no partitions, no heartbeat, no error.
             self._consumer._coordinator.request_rejoin()  # noqa: SLF001
         return [
             Record(r.topic, r.partition, r.offset, r.key, r.value, _headers(r.headers), r.timestamp / 1000)
@@ -192,7 +192,7 @@ class _Holdings(ConsumerRebalanceListener):  # type: ignore[misc]
     is the difference. One that returns after having been away starts at the group's offset, and not paused.
     Called on the consumer's own thread while `poll` waits for it.
 
-    joining: a rebalance has begun, and its end was not told yet.
+    joining: a rebalance has begun, and the library has not told its end yet.
     """
 
     def __init__(self, consumer: KafkaConsumer) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from schemas.errors import Unreachable
 
 _TODO = "make room in the home, or check its permissions"
-#: Writers that may get in the way of an erasure, each once. One that never rests gets in the way of one try in three.
+#: Tries of an erasure, each of which a writer may spoil; one that never rests spoils about one in three.
 _TRIES = 100
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 

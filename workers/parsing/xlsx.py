@@ -64,7 +64,7 @@ def _over(reader: SheetReader, sheet: ReadOnlyWorksheet) -> Iterator[Block]:
     for cell, block in xlsxdrawings.over(sheet.parent._archive, sheet._worksheet_path):  # noqa: SLF001
         try:
             column, row, *_ = range_boundaries(cell)
-        except ValueError:  # no cell: nothing that could be hidden
+        except ValueError:  # names no cell, so nothing hides it
             column = row = None
         yield replace(block, hidden=block.hidden or row in rows or column in columns)
 

@@ -46,7 +46,7 @@ class SheetReader(WorkSheetParser):  # type: ignore[misc]
         return reader
 
     def parse_extensions(self, element: Any) -> None:
-        """No text: as are those below."""
+        """Skipped: neither these elements nor those below hold text."""
 
     parse_formatting = parse_sheet_protection = parse_legacy = parse_extensions
     parse_row_breaks = parse_col_breaks = parse_custom_views = parse_extensions
