@@ -20,8 +20,8 @@ Related = Callable[[str], tuple[str, bytes] | None]
 
 #: Hundredths of a point up to which nobody reads a letter.
 _SPECK = 100
-#: Axes whose title says what the categories are.
-_CATEGORY_AXES = {"catAx", "dateAx"}
+#: Axes whose title says what the categories are, the first of them that has one; of a set, that would be any.
+_CATEGORY_AXES = ("catAx", "dateAx")
 
 
 def unfold(root: Element) -> None:
@@ -85,7 +85,7 @@ def graphics(root: Element, related: Related, *, values: bool = True) -> Iterato
 def _chart(space: Element, *, values: bool) -> Iterator[Block]:
     """A chart: its titles as a paragraph, its numbers as a table with the names of the series above them."""
     titles = {name(title.getparent()): _words(title) for title in space.iter(C + "title")}
-    corner = next((titles.pop(axis) for axis in _CATEGORY_AXES & titles.keys()), "") if values else ""
+    corner = next((titles.pop(axis) for axis in _CATEGORY_AXES if axis in titles), "") if values else ""
     shown = "\n".join(filter(None, titles.values()))
     if shown:
         yield Block(BlockKind.PARAGRAPH, shown)

@@ -58,7 +58,7 @@ FORMATS = {
     "json": Format("workers.parsing.jsondoc", "json-1"),
     "jsonl": Format("workers.parsing.jsonlines", "jsonl-1"),
     "pdf": Format("workers.parsing.pdf", "pdf-3", "pypdf"),
-    "docx": Format("workers.parsing.docx", "docx-2", "unstructured"),
+    "docx": Format("workers.parsing.docx", "docx-3", "unstructured"),
     "pptx": Format("workers.parsing.pptx", "pptx-3", "python-pptx"),
     "xlsx": Format("workers.parsing.xlsx", "xlsx-3", "openpyxl"),
     "csv": Format("workers.parsing.delimited", "csv-1"),
